@@ -1,14 +1,16 @@
 """A set-up to hand out: an exported account with a run, its profiles and its lab."""
 
-import json
+import os
 import re
 import tempfile
-import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
-from msgspec import MsgspecError
+import msgspec
 from msgspec.structs import asdict
 
 from stslab.aws.profiles import ProfileFiles, require
@@ -27,14 +29,30 @@ from stslab.runner.run.scope import configure
 from stslab.sandbox.server import exchange
 from stslab.sandbox.state import archive
 
-_FORMAT, _VERSION = "stslab set-up", 1
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
-_MOST, _PACKED = 512 << 20, zipfile.ZIP_DEFLATED
+_VERSION = 1
+_MOST, _MOST_BESIDES = 64 << 20, 8 << 20  # bytes of it all, and of all but the account
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
+_END = 42  # bytes
+_SHORT = re.compile(rb"(?!PK\x06\x07).{20}PK\x05\x06.{10}\0\0.{4}\0\0", re.DOTALL)
+"""The end of a zip file with a list of files that is short, and so is read at once."""
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
-_DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError,
-            MsgspecError, CredentialsError)  # fmt: skip
+_DAMAGED = (OSError, EOFError, BadZipFile, zlib.error, ValueError, LookupError,
+            RuntimeError, msgspec.MsgspecError, CredentialsError)  # fmt: skip
 _HINT = "Export it again: stslab sandbox export FILE --run ID"
+
+
+class _Format(msgspec.Struct):
+    format: Literal["stslab set-up"]
+    version: int
+
+
+class _Run(_Format):
+    """The run's id, journal and credentials by profile."""
+
+    run: str
+    records: tuple[Link, ...]
+    profiles: dict[str, Credentials]
 
 
 def export(home: Home, run_id: str, path: Path) -> RunRecord:
@@ -45,17 +63,22 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         message = f"This embedded account has no run {run_id}."
         raise UsageError(message, "List the runs, each with its account: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
-    profiles = {name: asdict(keys) for name in names if (keys := files.get(name))}
-    content = {"format": _FORMAT, "version": _VERSION, "run": run.id}
-    content |= {"records": links, "profiles": profiles}
+    profiles = {name: keys for name in names if (keys := files.get(name))}
+    content = _Run("stslab set-up", _VERSION, run.id, links, profiles)
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
         account = Path(aside) / "account"
         exchange.export(home.sandbox, account)
-        with in_the_place_of(path) as whole, zipfile.ZipFile(whole, "w", _PACKED) as archive:
-            archive.write(account, _ACCOUNT)
-            archive.writestr(_RUN, json.dumps(content))
-            for name, text in _files_of(Path(lab_of(run))):
-                archive.writestr(f"{_LAB}{name}", text)
+        with in_the_place_of(path) as whole:
+            with ZipFile(whole, "w", ZIP_DEFLATED) as archive:
+                archive.write(account, _ACCOUNT)
+                archive.writestr(_RUN, msgspec.json.encode(content))
+                for name, text in _files_of(Path(lab_of(run))):
+                    archive.writestr(f"{_LAB}{name}", text)
+            try:
+                _read(whole)
+            except StslabError as error:
+                hint = "Export the account alone: stslab sandbox export FILE"
+                raise StslabError(f"The run can't be exported. {error.message}", hint) from error
     return run
 
 
@@ -70,10 +93,11 @@ def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
 
 def is_set_up(path: Path) -> bool:
     """Whether a file is a set-up, and not just an account."""
-    with suppress(OSError, zipfile.BadZipFile):
+    with suppress(*_DAMAGED):
         if path.is_file():  # reading a pipe could wait forever
-            with zipfile.ZipFile(path) as archive:
-                return _RUN in archive.namelist()
+            with path.open("rb") as file:
+                file.seek(-_END, os.SEEK_END)
+                return bool(_SHORT.fullmatch(file.read())) and _RUN in ZipFile(file).namelist()
     return False
 
 
@@ -83,27 +107,27 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     Return the run, and its lab's file if it came along. StslabError: the set-up can't be used
     here, and nothing was changed.
     """
-    run_id, links, profiles, files = _read(path)
+    given, files = _read(path)
     private_folder(home.root)
     with tempfile.TemporaryDirectory(prefix="stslab-import-") as aside:
         account = Path(aside) / "account"
         account.write_bytes(files.pop(_ACCOUNT))
         found = archive.read(account)
         with Journal(home.journal) as journal:
-            if journal.run(run_id):
+            if journal.run(given.run):
                 fix = "Use another state folder for it: STSLAB_HOME=/some/folder stslab ..."
-                raise UsageError(f"Run {run_id} exists here already.", fix)
+                raise UsageError(f"Run {given.run} exists here already.", fix)
             exchange.put_in(home.sandbox, found, renamed=False)
-            journal.take_in(run_id, links)
-            journal.write(run_id, Marked(journal.past(run_id).run().state, home.target))
-            run = journal.past(run_id).run()
+            journal.take_in(given.run, given.records)
+            journal.write(given.run, Marked(journal.past(given.run).run().state, home.target))
+            run = journal.past(given.run).run()
     made = sandbox_target(home)
     own = made.profiles(home.profiles(run.target))
-    for name, held in profiles.items():
+    for name, held in given.profiles.items():
         own.save(name, held)
     lab = None
     for name, content in files.items():
-        to = home.root / "labs" / run_id / name.removeprefix(_LAB)
+        to = home.root / "labs" / run.id / name.removeprefix(_LAB)
         private_folder(to.parent)
         to.write_bytes(content)
         lab = to if to.name == Path(run.path).name else lab
@@ -113,26 +137,36 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     return run, lab
 
 
-def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str, bytes]]:
-    """The run's id, records and profiles, and the other files by name."""
+def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
+    """The run, and the other files by name. StslabError: it is not a set-up that can be used."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            further = sizes.keys() - {_ACCOUNT, _RUN}
-            if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
-                raise ValueError("it has files that no set-up has")
-            content = json.loads(archive.read(_RUN))
-            if (content["format"], content["version"]) != (_FORMAT, _VERSION):
-                raise ValueError("it is from another version of stslab")
-            files = {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}
-        run_id, links = str(content["run"]), [Link(*record) for record in content["records"]]
-        profiles = {str(name): Credentials(**keys) for name, keys in content["profiles"].items()}
-        for name, keys in content["profiles"].items():
-            require(name, keys)
-        begun, *_ = [read(link).body for link in links]
+        with ZipFile(path) as archive:
+            files = dict(_unpacked(archive))
+        told = files.pop(_RUN)
+        if msgspec.json.decode(told, type=_Format).version != _VERSION:
+            hint = "Use the stslab that wrote it, or a later one."
+            raise StslabError("The set-up is from another version of stslab.", hint)
+        given = msgspec.json.decode(told, type=_Run)
+        for name, keys in given.profiles.items():
+            require(name, asdict(keys))
+        begun, *_ = [read(link).body for link in given.records]
     except _DAMAGED as error:
-        raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
-    ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (run_id, SANDBOX)
-    if first_broken(run_id, links) or not ours or not _RUN_ID.fullmatch(run_id):
-        raise StslabError(f"The journal in {path} was changed.", _HINT)
-    return run_id, links, profiles, files
+        raise StslabError(f"The file is not a set-up: {error}.", _HINT) from None
+    ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (given.run, SANDBOX)
+    if first_broken(given.run, given.records) or not ours or not _RUN_ID.fullmatch(given.run):
+        raise StslabError("The journal in the file was changed.", _HINT)
+    return given, files
+
+
+def _unpacked(archive: ZipFile) -> Iterator[tuple[str, bytes]]:
+    entries, account = archive.infolist(), archive.getinfo(_ACCOUNT)
+    size = sum(entry.file_size for entry in entries)
+    if size > _MOST or size - account.file_size > _MOST_BESIDES:
+        raise ValueError("it is too large")
+    for entry in entries:
+        if entry.filename not in (_ACCOUNT, _RUN) and not _NAME.fullmatch(entry.filename):
+            raise ValueError("it has files that no set-up has")
+        if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            raise ValueError("it is packed in another way")
+        with archive.open(entry) as file:  # which may hold more than it says
+            yield entry.filename, file.read(entry.file_size)
