@@ -1,5 +1,7 @@
 """The state folder, as the environment names it."""
 
+import os
+
 import pytest
 
 from stslab.cli.main import exit_code
@@ -73,6 +75,14 @@ def test_a_planted_link_is_not_followed(tmp_path, monkeypatch, capsys, command, 
     assert " rm " not in said  # the folder may be anybody's
     assert victim.read_text() == "precious"
     assert [one for one in (tmp_path / "state").rglob("*") if not one.is_dir()] == [link]
+
+
+def test_a_pipe_in_the_state_folder_holds_no_command_up(tmp_path, monkeypatch, capsys):
+    (tmp_path / "state" / "sandbox").mkdir(parents=True)
+    os.mkfifo(tmp_path / "state" / "sandbox" / "server.json")
+    monkeypatch.setenv("STSLAB_HOME", str(tmp_path / "state"))
+    assert exit_code(["sandbox", "start"]) == 1
+    assert "There is a pipe in the state folder" in capsys.readouterr().err
 
 
 def test_a_run_that_another_lesson_walks_is_known(tmp_path):

@@ -83,11 +83,12 @@ def home() -> Home:
                 " STSLAB_HOME=/some/folder stslab ...",
             )
         for name in (*folders, *files):
-            link = Path(folder) / name
-            if link.is_symlink():
+            found = Path(folder) / name
+            if found.is_symlink() or found.is_fifo():
+                kind = "symbolic link" if found.is_symlink() else "pipe"
                 raise StateFolderError(
-                    f"There is a symbolic link in the state folder: {link}. It is not from stslab.",
-                    "Name another folder in STSLAB_HOME, or remove the link.",
+                    f"There is a {kind} in the state folder: {found}. It is not from stslab.",
+                    f"Name another folder in STSLAB_HOME, or remove the {kind}.",
                 )
     return place
 

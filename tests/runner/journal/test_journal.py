@@ -366,6 +366,18 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+def test_a_view_in_the_place_of_the_records_is_refused(filled):
+    with sqlite3.connect(filled) as database:
+        database.execute("ALTER TABLE records RENAME TO kept")
+        rows = (
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT kept.* FROM kept, c"
+        )
+        database.execute(f"CREATE VIEW records AS {rows}")
+    database.close()
+    with pytest.raises(JournalError, match="not a journal"):
+        Journal(filled)
+
+
 @pytest.mark.parametrize("content", [b"garbage" * 500, b"SQLite format 3\0" + b"\xff" * 4000])
 def test_garbage_is_damage(path, content):
     path.parent.mkdir()

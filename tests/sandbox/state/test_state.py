@@ -165,6 +165,9 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "account.sqlite").stat().st_mode & 0o777 == 0o600
 
 
+_ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c"
+
+
 def _with(tmp_path: Path, statement: str) -> Path:
     path = tmp_path / "account.sqlite"
     store = Store(path)
@@ -187,8 +190,16 @@ def _with(tmp_path: Path, statement: str) -> Path:
         ("UPDATE record SET key = 'other' WHERE kind = 'user'", "key of another record"),
         ("UPDATE record SET body = '{\"account\": 5}'", "Expected `str`"),
         ("UPDATE record SET body = printf('%.100000c', '[')", "can't be read"),
+        ("UPDATE record SET body = 5", "not a record that an account can have"),
         ("UPDATE meta SET value = '2'", "format 2"),
+        ("UPDATE meta SET value = '\u00b2'", "format \u00b2"),
+        ("UPDATE meta SET value = printf('%.5000c', '9')", "format 999"),
         ("DELETE FROM meta", "format no version"),
+        (f"CREATE VIEW endless AS {_ENDLESS}", "a view or a trigger"),
+        (
+            "CREATE TRIGGER forgetful AFTER INSERT ON record BEGIN DELETE FROM record; END",
+            "a view or a trigger",
+        ),
     ],
 )
 def test_a_file_that_is_not_an_account_is_refused(
@@ -197,6 +208,8 @@ def test_a_file_that_is_not_an_account_is_refused(
     path = _with(tmp_path, statement)
     with pytest.raises(SandboxError, match=says):
         saved(path)
+    with pytest.raises(SandboxError, match=says), store_module.opened(path):
+        pass  # to export it
 
 
 def test_a_large_body_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,8 @@ _STATEMENTS = (
     f"PRAGMA user_version = {VERSION}",
 )
 _MARKS = """
-SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
+  (SELECT count(*) FROM sqlite_master WHERE type = 'view')  -- one could have rows without end
 FROM pragma_application_id, pragma_user_version
 """  # in one query: another process may be making the journal
 _BUSY_SECONDS = 10.0
@@ -258,10 +259,10 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 
 def _is_new(database: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is empty; refuse one that is not stslab's, or of another version."""
-    application, version, tables = database.execute(_MARKS).fetchone()
+    application, version, tables, views = database.execute(_MARKS).fetchone()
     if application == version == tables == 0:
         return True
-    if application != APPLICATION_ID:
+    if application != APPLICATION_ID or views:
         raise JournalError(f"{path} is not a journal of stslab.", _fix(path))
     if version != VERSION:
         raise JournalError(

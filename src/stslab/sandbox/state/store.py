@@ -61,14 +61,7 @@ class Store:
                 for table in _TABLES:
                     self._db.execute(table)
                 self._db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        written = row[0] if row else "no version"
-        if not (row and written.isdigit() and 1 <= int(written) <= FORMAT):
-            raise SandboxError(
-                f"The account in {self.path} has the format {written}; this stslab reads "
-                f"formats up to {FORMAT}.",
-                "Use the stslab that wrote it, or start a new account: `stslab sandbox reset`",
-            )
+        _check(self._db, self.path)
 
     def _changing(self) -> sqlite3.Connection:
         """A context whose changes are all made, or none, for example if the disk is full."""
@@ -136,7 +129,21 @@ def opened(path: Path) -> Iterator[tuple[Snapshot, Callable[[str], bytes]]]:
     # The write-ahead log beside it needs "rw".
     with _readable(path), closing(_connected(path, "rw")) as db:
         db.execute("BEGIN")
+        _check(db, path)
         yield Snapshot.of(_records(db, path)), partial(_blob, db, path)
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file of another format, and one in which reading or writing does something else."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
+        raise _damaged(path, "it has a view or a trigger")
+    row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    if row not in [(str(number),) for number in range(1, FORMAT + 1)]:
+        raise SandboxError(
+            f"The account in {path} has the format {row[0] if row else 'no version'}; this stslab "
+            f"reads formats up to {FORMAT}.",
+            "Use the stslab that wrote it, or start a new account: `stslab sandbox reset`",
+        )
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
@@ -156,7 +163,7 @@ def _blob(db: sqlite3.Connection, path: Path, name: str) -> bytes:
 def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
     known = decoders()
     for kind, account, key, body in db.execute("SELECT * FROM record"):
-        if kind not in known or len(body) > _MOST_BYTES:
+        if kind not in known or not isinstance(body, bytes | str) or len(body) > _MOST_BYTES:
             raise _damaged(path, f"{kind!r} {key!r} is not a record that an account can have")
         try:
             record = known[kind].decode(body)
