@@ -39,6 +39,7 @@ def test_blank_text_has_the_usual_settings():
         ("throttle=2", "not a rate"),
         ("throttle=nan", "not a rate"),
         ("seed=x", "not a whole number"),
+        pytest.param(f"seed={'9' * 5000}", "not a whole number", id="a seed too long for Python"),
         ("fail-stacks=a b", "no setting 'b'"),
         ("fail-stacks=*", "does not name a resource"),
     ],

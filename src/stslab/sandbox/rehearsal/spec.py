@@ -22,7 +22,7 @@ BARE = (
 """The settings of a rehearsal if none are given."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(ms|s)")
-_LONGEST = 600.0
+_LONGEST, _MOST_DIGITS = 600.0, 18
 _MILLI = 0.001
 _NAMES = re.compile(r"[A-Za-z0-9:+]+")
 
@@ -93,8 +93,8 @@ def _rate(name: str, value: str) -> float:
 
 
 def _number(name: str, value: str) -> int:
-    if not value.isdecimal():
-        raise UsageError(f"{name}={value} is not a whole number.")
+    if not value.isdecimal() or len(value) > _MOST_DIGITS:
+        raise UsageError(f"{name}={value[:30]} is not a whole number of up to 18 digits.")
     return int(value)
 
 
