@@ -161,7 +161,7 @@ def test_a_mutant_that_nobody_notices(tester: Machine):
     done = tester.stslab("test", "--mutate", written(tester))
     assert done.code == 3, done.said
     assert "nothing notices" in done.out
-    assert "What could: " in done.out
+    assert "What could notice it: " in done.out
     allowed = written(
         tester,
         (

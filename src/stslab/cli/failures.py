@@ -73,7 +73,7 @@ def interruptible(command: str = "stslab run") -> Iterator[None]:
 
 
 def tried_all(attempts: Iterable[Callable[[], object]], refused: type[E]) -> list[E]:
-    """Make each attempt, and return these errors of theirs; a single one is raised as it is."""
+    """Make each attempt, and return their errors of this kind. A single one is raised."""
     errors: list[E] = []
     for attempt in attempts:
         try:

@@ -30,7 +30,7 @@ _UNSEEN = ("Fn::Transform", "Fn::ForEach", "Fn::ImportValue", "<<")
 
 
 class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
-    """It is not known what a template would do; ``word`` is the part that hides it."""
+    """Nobody can tell what a template would do; ``word`` is the part that hides it."""
 
     def __init__(self, reason: str, word: str = "") -> None:
         super().__init__(reason)

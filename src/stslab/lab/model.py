@@ -285,7 +285,7 @@ class Stage(Part, frozen=True, kw_only=True):
 
 
 class Uses(Part, frozen=True, kw_only=True):
-    """What a lab needs that is not the run's own. The learner sees it and has to agree."""
+    """What a lab uses although its run did not make it. The learner sees it and has to agree."""
 
     roles: tuple[Text, ...] = ()
     accounts: tuple[Text, ...] = ()

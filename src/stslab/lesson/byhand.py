@@ -131,7 +131,7 @@ class ByHand:
         return self._standing(stage, adopted, done, notes, strange)
 
     def _failing(self, stage: Stage) -> Iterator[Lack]:
-        """The checks that fail. A refusal is not provoked: the log belongs to the learner."""
+        """The checks that fail. None that expects a refusal is made: the log is the learner's."""
         checks, entries = self.runner.checks, self.runner.past.entries()
         for number, check in enumerate(stage.checkpoint):
             held, allowing = not check.call, Allowing()
@@ -307,7 +307,7 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
 
 
 def task_text(lab: Lab, step: Step, *, brief: bool = False) -> str:
-    """What a learner is to reach by hand; files are named so that they are found, or ``brief``."""
+    """What the learner should reach by hand, with the paths of files, or ``brief``."""
 
     def place(name: re.Match[str]) -> str:
         file = _file(lab, name[0])

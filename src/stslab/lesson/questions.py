@@ -175,9 +175,9 @@ def row(lab: LabFile, check: Check) -> str:
 
 
 def to_come(lab: LabFile, stage: Stage, first: int) -> frozenset[tuple[str, str]]:
-    """The cells to hide in the access table: the stage's questions from ``first`` on ask them.
+    """The cells that the access table must hide: the stage's questions from ``first`` on ask them.
 
-    Also those of later questions, if no earlier one asks them and no stage changes them before.
+    Cells of later stages' questions are hidden too, unless a question or a change comes before.
     """
     now = lab.stages.index(stage), first
     known, found = set[tuple[str, str]](), set[tuple[str, str]]()

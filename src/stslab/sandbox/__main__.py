@@ -1,4 +1,4 @@
-"""``python -m stslab.sandbox serve``: the sandbox's process, as its client starts it."""
+"""``python -m stslab.sandbox serve``: the account's process, as its client starts it."""
 
 import argparse
 import gc

@@ -39,12 +39,12 @@ def command(name: str | None) -> None:
 
 
 @click.command("start")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 finds a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Its port; 0: any.")
 @click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
               help="Behave as a real account can: changes spread slowly, calls fail. "
               "`off` ends that.")  # fmt: skip
 def start(*, port: int, spec: str | None) -> None:
-    """Start it, if it is not running yet.
+    """Start the embedded account, if it is not running yet.
 
     --rehearse alone uses the usual settings. With SPEC, only what it names happens: seed, keys,
     users, roles, policies, throttle, errors, errors-after, reset-before, reset-after,
@@ -66,7 +66,7 @@ def start(*, port: int, spec: str | None) -> None:
 
 @click.command("stop")
 def stop() -> None:
-    """Stop it. Its account is kept for the next start."""
+    """Stop the embedded account. All that is in it is kept for the next start."""
     click.echo("Stopped." if client.stop(home().sandbox) else "It was not running.")
 
 
@@ -92,7 +92,7 @@ def _confirm(does: str, done: str, command: str, by: str = "") -> None:
 @click.command("status")
 @json_option("A JSON object, on stdout.")
 def status(as_json: bool) -> None:
-    """Show whether it runs, where, and since when."""
+    """Show whether the embedded account runs, where, and since when."""
     known = client.status(home().sandbox)
     if as_json:
         click.echo(json.dumps(known, indent=2, default=str))

@@ -22,7 +22,7 @@ from stslab.resources import bundled_labs, foreign_folder, labs_folder
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @json_option("A JSON array, on stdout.")
 def command(*, folder: Path | None, as_json: bool) -> None:
-    """List the labs that come with stslab, and the foreign ones in FOLDER (or STSLAB_LABS).
+    """List the labs that come with stslab, and those in FOLDER (or STSLAB_LABS).
 
     Other commands take a lab's id. For a lab in a FOLDER named here, they take its path.
     """

@@ -333,7 +333,7 @@ def _notes(trial: Trial) -> Iterator[str]:
     for note in trial.unnoticed:
         yield f"{trial.file}:{note.line}: nothing notices {note.what} [{note.rule}]"
         if note.could:
-            yield f"    What could: {note.could}"
+            yield f"    What could notice it: {note.could}"
     for note in trial.idle_checks:
         yield f"{trial.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
     if trial.unnoticed or trial.idle_checks:

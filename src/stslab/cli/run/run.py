@@ -97,7 +97,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
 
     You see what a colleague would report. Diagnose it at the prompt or in another terminal, with
     `why`, the log, `stslab simulate` and the aws CLI, and fix it. It is fixed when everybody may
-    do what they should again, and nothing more. Without --fault and --seed it is random.
+    again do what they should, and nothing more. Without --fault and --seed it is random.
     """
     if listed:
         from stslab.cli.run.break_ import list_faults
@@ -130,8 +130,8 @@ def cleanup(*, run: str, where: Where, **how: Any) -> None:
     """Undo everything that RUN (the current run) has made, newest first, and prove that it is gone.
 
     The run's journal alone says what to undo. Exit code 5 if anything is left. With --sweep
-    stslab searches the account instead, for things with the tag stslab:run and that run's id in
-    their names. Other people's runs may be among them. RUN selects one.
+    stslab searches the account instead, for things that have a run's id in their tag stslab:run
+    and in their names. Other people's runs may be among them. RUN selects one.
     """
     from stslab.cli.run.cleanup import clean_up
 

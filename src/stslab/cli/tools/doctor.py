@@ -12,12 +12,11 @@ from stslab.home import home
 
 @click.command("doctor")
 @click.option("--class", "of_class", is_flag=True,
-              help="Check that it is ready for a class: an account starts, the labs are good."
-              )  # fmt: skip
+              help="Check that a class can begin: accounts start, labs are good.")  # fmt: skip
 @json_option("A JSON object, on stdout.")
 @on_account()
 def command(*, of_class: bool, as_json: bool, where: Where) -> int:
-    """Check Python, packages, state, journal, sandbox and leftovers, and say how to fix them.
+    """Check this machine, the runs and the embedded account, and say how to fix each problem.
 
     With `--target aws`, also check your credentials, the account, the network and the clock.
     It changes nothing. Exit code 1 if something is wrong, 4 if it is your credentials.

@@ -53,7 +53,7 @@ def findings(lab_call: LabCall) -> Iterator[tuple[str, _Remark]]:
 
 
 def _stand_in(unknown: re.Match[str]) -> str:
-    """A possible value, in quotes, for a text that is not known yet."""
+    """A value, in quotes, that stands for a text which only the run will know."""
     if unknown[1] == "<now>":
         return '"2030-01-31T12:00:00Z"'
     if not _FEDERATED.search(unknown.string[: unknown.start()]):
@@ -88,7 +88,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
 
 
 def _fix(malformed: MalformedPolicy) -> str:
-    """The place in the policy, and what to do if neither that nor IAM's message says it."""
+    """How to fix a policy: the place in it, with advice if IAM's message has none."""
     said = f"{malformed.message.rstrip('.')}{re.sub(r'^Statement [0-9]+', '', malformed.hint)}"
     advice = next((do for pattern, do in _ADVICE.items() if re.search(pattern, said)), "")
     where = f"{malformed.hint}." if malformed.hint[-1:] not in (*".?", "") else malformed.hint

@@ -296,7 +296,7 @@ def _object_in(text: str) -> str:
 
 
 def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
-    """Each "... is not authorized to perform: ...": position, message, whether its parts adjoin."""
+    """Each refusal in a text: its position, its message, and whether its parts are adjacent."""
     for found in _REFUSED.finditer(text):
         if action := _ACTION.match(text, found.end()):
             at = found.start()

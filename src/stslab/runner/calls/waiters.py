@@ -35,7 +35,7 @@ class StackEvents:
                 self.failures += [f"{each.resource}: {each.reason}" for each in failed]
 
     def _errors(self) -> list[StackProgress]:
-        """What a validation found, of which the stack's own event tells only the number."""
+        """What a validation found. The stack's own event says only how much."""
         params = {"StackName": self._stack, "Filters": {"FailedEvents": True}}
         listing = Call(self._admin, _STACKS, "DescribeEvents", params)
         return [

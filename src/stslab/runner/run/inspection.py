@@ -49,7 +49,7 @@ _AS_IT_WAS = Seen()
 
 
 def _gone(what: str) -> Seen:
-    """A step that must be done again, or is as it was if nothing is wrong ("")."""
+    """What was seen of a step that must be done again; ``what`` is empty if all is as it was."""
     return Seen(what, gone=bool(what))
 
 

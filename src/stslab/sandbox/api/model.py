@@ -1,4 +1,4 @@
-"""The types that all of the sandbox shares: requests, callers, answers, faults, needs, services."""
+"""The types that the whole account shares: requests, callers, answers, faults, needs, services."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

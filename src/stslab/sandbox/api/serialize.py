@@ -116,7 +116,7 @@ def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
 
 @functools.cache
 def _root(operation: str) -> str:
-    """The root element of an answer: a setting is read in the element in which it is put."""
+    """The root element of an answer. For a setting it is that of the request that puts it."""
     put = operation.replace("Get", "Put", 1)
     if put == operation or put not in operations.names("s3"):
         return str(_TABLES["roots"].get(operation, f"{operation}Result"))

@@ -1,4 +1,4 @@
-"""Reads the log's file, for commands, whether or not the sandbox runs. Standard library only.
+"""Reads the log's file, for commands, whether or not the account runs. Standard library only.
 
 It has one event a line. Lines that a crash or a full disk damaged are skipped.
 """
@@ -37,7 +37,7 @@ def is_refused(event: Event) -> bool:
 
 
 def newest_first(folder: Path) -> Iterator[Event]:
-    """Every event in the log, the newest first; ``folder`` is the sandbox's."""
+    """Every event in the log, the newest first; ``folder`` is the account's."""
     for name in (NAME, f"{NAME}.1"):
         with suppress(FileNotFoundError), (folder / name).open("rb") as file:
             yield from _events(_backwards(file))

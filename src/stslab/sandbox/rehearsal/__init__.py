@@ -1,1 +1,1 @@
-"""A rehearsal of a real account: the sandbox is as slow and as faulty as AWS can be."""
+"""A rehearsal of a real account: the embedded one is as slow and as faulty as AWS can be."""

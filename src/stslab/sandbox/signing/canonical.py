@@ -33,7 +33,7 @@ Clock = Callable[[], datetime]
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The access keys, the sandbox's clock (for sessions) and the real one (for signatures).
+    """The access keys, the account's clock (for sessions) and the real one (for signatures).
 
     ``with_body`` is False before the body is read: S3's signatures only cover the head.
     """

@@ -128,7 +128,7 @@ def parts(view: View) -> Iterator[Part]:
 
 
 def drop(tx: Transaction, blobs: AbstractSet[str]) -> Iterator[Object | Upload]:
-    """Remove the versions and parts with one of these bodies. Yields what had them, as it was."""
+    """Remove the versions and parts with one of these bodies. Yields the old records of each."""
     for item in tuple(tx.everywhere(Object)):
         kept = tuple(one for one in item.versions if not blobs & {part.blob for part in one.parts})
         if kept != item.versions:

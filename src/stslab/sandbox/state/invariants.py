@@ -1,4 +1,4 @@
-"""What is true of every account, beyond its schema: each function finds what is not."""
+"""Rules for every account, beyond its schema. Each function finds what breaks one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

@@ -85,7 +85,7 @@ class Named(Record, frozen=True, kw_only=True):
 
 @stored("settings")
 class Settings(Record, frozen=True, kw_only=True):
-    """The settings of the sandbox, in a single record."""
+    """The settings of the embedded account, in a single record."""
 
     account: str = ""
     instance: str = ""  # a new id after each reset

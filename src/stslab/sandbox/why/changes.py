@@ -156,7 +156,7 @@ def _tests(situation: Situation, statement: Statement, *, holding: bool) -> list
 def _asked_otherwise(
     situation: Situation, statement: Statement, *, holding: bool
 ) -> Iterator[Option]:
-    """To set keys so that tests hold, or (``holding`` False) do not, if a caller can."""
+    """The option to send other keys, so that the tests hold, or do not (``holding`` False)."""
     values, ways = {}, {}
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)

@@ -281,7 +281,7 @@ def _replace(job: Job, resource: StackResource, properties: Properties) -> None:
 
 
 def _before(resource: StackResource) -> Before:
-    """The resource as it was before the update: as an earlier attempt recorded it, or as it is."""
+    """The resource before the update: what an earlier attempt recorded, or its present state."""
     return resource.before or Before(**{name: getattr(resource, name) for name in RESTORED})
 
 

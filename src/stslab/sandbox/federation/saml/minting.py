@@ -1,4 +1,4 @@
-"""Writes the metadata and signed responses of the sandbox's SAML identity providers."""
+"""Writes the metadata and signed responses of the embedded account's SAML identity providers."""
 
 import base64
 import secrets
