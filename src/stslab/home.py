@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,11 @@ from pathlib import Path
 from stslab.errors import StateFolderError, UsageError
 
 _OWNER_ONLY = 0o700
+PAUSE = 0.02  # seconds between two looks at a lock
+WRITABLE = (
+    "Make the state folder writable and see that its disk is not full, or use another one:"
+    " STSLAB_HOME=/some/folder stslab ..."
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -137,6 +143,14 @@ def lock(path: Path) -> int | None:
     return descriptor
 
 
+def lock_within(path: Path, seconds: float) -> int | None:
+    """As ``lock``, but wait up to so many seconds for the other process."""
+    deadline = time.monotonic() + seconds
+    while (descriptor := lock(path)) is None and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+    return descriptor
+
+
 def is_locked(path: Path) -> bool:
     with suppress(OSError), path.open("rb") as file:
         try:
@@ -159,7 +173,5 @@ def unusable(
     path: Path, error: OSError | UnicodeDecodeError, what: str = "The state folder"
 ) -> StateFolderError:
     return StateFolderError(
-        f"{what} {path} can't be used: {getattr(error, 'strerror', None) or error}.",
-        "Make it readable and writable, and see that its disk is not full, or name another one:"
-        " STSLAB_HOME=/some/folder stslab ...",
+        f"{what} {path} can't be used: {getattr(error, 'strerror', None) or error}.", WRITABLE
     )

@@ -49,4 +49,5 @@ ADMIN: Final = "admin"  # who looks things up, and undoes where the step's own i
 PARTNER_ADMIN: Final = "partner"  # the same, in a lab's second account
 LEARNER: Final = "111122223333"  # the learner's account in the embedded one, and in examples
 PARTNER: Final = "444455556666"  # the second one
+CERTIFICATES: Final = ("renewed", "new-ca", "trusted", "wrong-host", "forged")  # of issuers
 REGION: Final = "us-east-1"  # the embedded account's

@@ -130,12 +130,12 @@ def test_what_is_not_a_set_up_is_refused_and_changes_nothing(machine: Machine, g
         (changed(given, a_line_more), "characters it can't have"),
         (
             changed(given, lambda told: told["profiles"].update(x={"access_key_id": 1})),
-            "not a set-up",
+            "can't be used",
         ),
         (changed(given, another_word), "was changed"),
         (changed(given, lambda told: told.update(run="abcd2345")), "was changed"),
-        (changed(given, lambda told: told.update(version=2)), "from another version"),
-        (changed(given, lambda told: told.update(records=[])), "is not a set-up"),
+        (changed(given, lambda told: told.update(version=2)), "has version 2"),
+        (changed(given, lambda told: told.update(records=[])), "can't be used"),
         (changed(given, lambda _: None, "lab/../../x"), "that no set-up has"),
         (changed(given, lambda _: None, "/etc/x"), "that no set-up has"),
     ):

@@ -47,13 +47,13 @@ def refused(path: Path) -> str:
     ],
 )
 def test_a_run_that_can_not_be_read(tmp_path: Path, written: bytes):
-    assert "not a set-up" in refused(packed(tmp_path / "x", {"run.json": written}))
+    assert "can't be used" in refused(packed(tmp_path / "x", {"run.json": written}))
 
 
 def test_a_later_version_has_its_own_advice(tmp_path: Path):
     for version in (2, 10**30):
         later = json.dumps({"format": "stslab set-up", "version": version}).encode()
-        assert "another version" in refused(packed(tmp_path / "x", {"run.json": later}))
+        assert f"has version {version}" in refused(packed(tmp_path / "x", {"run.json": later}))
 
 
 @pytest.mark.parametrize("name", ["account", "run.json", "lab/x"])

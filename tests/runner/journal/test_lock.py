@@ -93,5 +93,5 @@ def test_a_lock_with_an_empty_file_still_holds(home):
 
 def test_a_lock_that_cannot_be_made(home):
     home.lock.mkdir(parents=True)
-    with pytest.raises(StateFolderError, match="can't be opened"), Held(home, "stslab"):
+    with pytest.raises(StateFolderError, match="can't be used"), Held(home, "stslab"):
         pass

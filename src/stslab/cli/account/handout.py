@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import msgspec
@@ -30,24 +29,18 @@ from stslab.sandbox.server import exchange
 from stslab.sandbox.state import archive
 
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
-_VERSION = 1
+_FORMAT, _VERSION = "stslab set-up", 1
 _MOST, _MOST_BESIDES = 64 << 20, 8 << 20  # bytes of it all, and of all but the account
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
-_END = 42  # bytes
 _SHORT = re.compile(rb"(?!PK\x06\x07).{20}PK\x05\x06.{10}\0\0.{4}\0\0", re.DOTALL)
-"""The end of a zip file with a list of files that is short, and so is read at once."""
+"""The last 42 bytes of a zip file whose list of files is short, and so is read at once."""
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
 _DAMAGED = (OSError, EOFError, BadZipFile, zlib.error, ValueError, LookupError,
             RuntimeError, msgspec.MsgspecError, CredentialsError)  # fmt: skip
-_HINT = "Export it again: stslab sandbox export FILE --run ID"
+_HINT = "Export it again, or the account alone: stslab sandbox export FILE"
 
 
-class _Format(msgspec.Struct):
-    format: Literal["stslab set-up"]
-    version: int
-
-
-class _Run(_Format):
+class _Run(archive.Header):
     """The run's id, journal and credentials by profile."""
 
     run: str
@@ -64,21 +57,17 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         raise UsageError(message, "List the runs, each with its account: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
     profiles = {name: keys for name in names if (keys := files.get(name))}
-    content = _Run("stslab set-up", _VERSION, run.id, links, profiles)
+    content = _Run(_FORMAT, _VERSION, run.id, links, profiles)
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
         account = Path(aside) / "account"
         exchange.export(home.sandbox, account)
         with in_the_place_of(path) as whole:
-            with ZipFile(whole, "w", ZIP_DEFLATED) as archive:
-                archive.write(account, _ACCOUNT)
-                archive.writestr(_RUN, msgspec.json.encode(content))
+            with ZipFile(whole, "w", ZIP_DEFLATED) as packed:
+                packed.write(account, _ACCOUNT)
+                packed.writestr(_RUN, msgspec.json.encode(content))
                 for name, text in _files_of(Path(lab_of(run))):
-                    archive.writestr(f"{_LAB}{name}", text)
-            try:
-                _read(whole)
-            except StslabError as error:
-                hint = "Export the account alone: stslab sandbox export FILE"
-                raise StslabError(f"The run can't be exported. {error.message}", hint) from error
+                    packed.writestr(f"{_LAB}{name}", text)
+            _read(whole)
     return run
 
 
@@ -96,7 +85,7 @@ def is_set_up(path: Path) -> bool:
     with suppress(*_DAMAGED):
         if path.is_file():  # reading a pipe could wait forever
             with path.open("rb") as file:
-                file.seek(-_END, os.SEEK_END)
+                file.seek(-42, os.SEEK_END)
                 return bool(_SHORT.fullmatch(file.read())) and _RUN in ZipFile(file).namelist()
     return False
 
@@ -121,8 +110,7 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
             journal.take_in(given.run, given.records)
             journal.write(given.run, Marked(journal.past(given.run).run().state, home.target))
             run = journal.past(given.run).run()
-    made = sandbox_target(home)
-    own = made.profiles(home.profiles(run.target))
+    own = sandbox_target(home).profiles(home.profiles(run.target))
     for name, held in given.profiles.items():
         own.save(name, held)
     lab = None
@@ -140,33 +128,30 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
 def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
     """The run, and the other files by name. StslabError: it is not a set-up that can be used."""
     try:
-        with ZipFile(path) as archive:
-            files = dict(_unpacked(archive))
+        with ZipFile(path) as packed:
+            files = dict(_unpacked(packed))
         told = files.pop(_RUN)
-        if msgspec.json.decode(told, type=_Format).version != _VERSION:
-            hint = "Use the stslab that wrote it, or a later one."
-            raise StslabError("The set-up is from another version of stslab.", hint)
+        archive.check(told, _FORMAT, _VERSION)
         given = msgspec.json.decode(told, type=_Run)
         for name, keys in given.profiles.items():
             require(name, asdict(keys))
         begun, *_ = [read(link).body for link in given.records]
     except _DAMAGED as error:
-        raise StslabError(f"The file is not a set-up: {error}.", _HINT) from None
+        raise StslabError(f"The set-up can't be used: {error}.", _HINT) from None
     ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (given.run, SANDBOX)
     if first_broken(given.run, given.records) or not ours or not _RUN_ID.fullmatch(given.run):
-        raise StslabError("The journal in the file was changed.", _HINT)
+        raise StslabError("The journal in the set-up was changed.", _HINT)
     return given, files
 
 
-def _unpacked(archive: ZipFile) -> Iterator[tuple[str, bytes]]:
-    entries, account = archive.infolist(), archive.getinfo(_ACCOUNT)
+def _unpacked(packed: ZipFile) -> Iterator[tuple[str, bytes]]:
+    entries, account = packed.infolist(), packed.getinfo(_ACCOUNT)
     size = sum(entry.file_size for entry in entries)
     if size > _MOST or size - account.file_size > _MOST_BESIDES:
         raise ValueError("it is too large")
     for entry in entries:
-        if entry.filename not in (_ACCOUNT, _RUN) and not _NAME.fullmatch(entry.filename):
+        named = entry.filename in (_ACCOUNT, _RUN) or _NAME.fullmatch(entry.filename)
+        if not named or entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise ValueError("it has files that no set-up has")
-        if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise ValueError("it is packed in another way")
-        with archive.open(entry) as file:  # which may hold more than it says
+        with packed.open(entry) as file:  # which may hold more than it says
             yield entry.filename, file.read(entry.file_size)

@@ -14,10 +14,8 @@ from stslab.cli.options import Command, json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.sandbox.server import client
-from stslab.vocabulary import LEARNER
+from stslab.vocabulary import CERTIFICATES, LEARNER
 
-# Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
-KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
 _Many = tuple[str, ...]
 _issuer = click.option("--issuer", default="", metavar="URL",
@@ -79,7 +77,7 @@ def token_command(
 
 @click.command("issuer")
 @click.argument("url", default="", metavar="[URL]")
-@click.option("--certificate", "kind", type=click.Choice(KINDS),
+@click.option("--certificate", "kind", type=click.Choice(CERTIFICATES),
               help="Make its server show another certificate from now on.")  # fmt: skip
 @click.option("--thumbprint", is_flag=True, help="Only the thumbprint, for scripts.")
 @click.option("--pem", is_flag=True, help="Only the certificates that its server sends, as PEM.")

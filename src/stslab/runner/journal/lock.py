@@ -2,19 +2,18 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from stslab.errors import JournalError, StateFolderError
-from stslab.home import Home, lock, private_folder
+from stslab.errors import JournalError
+from stslab.home import Home, lock_within, private_folder, usable
 
 # Seconds. A lesson that waits for its learner takes the lock now and then for a moment;
 # a command in another terminal waits for that.
-_AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
+_AT_FIRST, _AFTERWARDS = 5.0, 30.0
 
 
 class Held:
@@ -43,21 +42,11 @@ class Held:
         self._take(_AFTERWARDS)
 
     def _take(self, patience: float) -> None:
-        until = time.monotonic() + patience
-        try:
-            while (handle := lock(self._path)) is None:
-                if time.monotonic() > until:
-                    raise JournalError(
-                        f"Another stslab is using {self._path.parent}: {holder(self._path)}.",
-                        "Wait until it has ended, or end it, and try again.",
-                    )
-                time.sleep(_PAUSE)
-        except OSError as error:
-            raise StateFolderError(
-                f"The lock {self._path} can't be opened: {error.strerror or error}.",
-                "Make the state folder writable, or name another one in STSLAB_HOME.",
-            ) from error
-        self._handle = handle
+        with usable(self._path, "The lock"):
+            self._handle = handle = lock_within(self._path, patience)
+        if handle is None:
+            message = f"Another stslab is using {self._path.parent}: {holder(self._path)}."
+            raise JournalError(message, "Wait until it has ended, or end it, and try again.")
         since = datetime.now(UTC).isoformat(timespec="seconds")
         note = {"pid": os.getpid(), "since": since, "command": self._command}
         os.ftruncate(handle, 0)

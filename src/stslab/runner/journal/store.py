@@ -16,7 +16,7 @@ from msgspec import MsgspecError
 from msgspec.json import Encoder
 
 from stslab.errors import JournalError
-from stslab.home import Home, private_folder
+from stslab.home import WRITABLE, Home, private_folder
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import Body, Concluded, Intent, Link, Marked, Record, RunRecord
@@ -286,7 +286,7 @@ def _explained(path: Path) -> Iterator[None]:
         unwritable = operational and any(word in str(error).lower() for word in _UNWRITABLE)
         if unwritable or isinstance(error, OSError):
             why = getattr(error, "strerror", None) or error
-            raise JournalError(f"The journal {path} can't be written: {why}.", _WRITABLE) from error
+            raise JournalError(f"The journal {path} can't be written: {why}.", WRITABLE) from error
         raise JournalError(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
@@ -298,10 +298,6 @@ _MALFORMED = (
     TypeError,
     OverflowError,
     RecursionError,
-)
-_WRITABLE = (
-    "Make the state folder writable and see that its disk is not full, or name another one:"
-    " STSLAB_HOME=/some/folder stslab ..."
 )
 _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy")
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from stslab.errors import SandboxError
-from stslab.home import is_locked, private_folder
-from stslab.sandbox.server.files import PAUSE, TOKEN_HEADER, Files, Json, lock_within, read_number
+from stslab.home import PAUSE, WRITABLE, is_locked, lock_within, private_folder
+from stslab.sandbox.server.files import TOKEN_HEADER, Files, Json, read_number
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -29,7 +29,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _KILL_SECONDS = 5.0
 _OK, _UNKNOWN = 200, 404
-_NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
+_NO_ANSWER = (OSError, http.client.HTTPException, ValueError, OverflowError, RecursionError)
 _START = "Start it: stslab sandbox start"
 _OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
 
@@ -82,10 +82,8 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
     """The account of this folder, started if it is not running. ``port`` 0: any free one."""
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
-        raise SandboxError(
-            f"The embedded account already runs on port {found.port}.",
-            "Stop it first: stslab sandbox stop",
-        )
+        message = f"The embedded account already runs on port {found.port}."
+        raise SandboxError(message, "Stop it first: stslab sandbox stop")
     return found
 
 
@@ -167,10 +165,7 @@ def starting(folder: Path) -> Iterator[None]:
     try:
         held = lock_within(Files(folder).start_lock, _START_SECONDS)
     except OSError as error:
-        raise SandboxError(
-            f"The embedded account's folder can't be used: {error}.",
-            "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
-        ) from error
+        raise SandboxError(f"The account's folder can't be used: {error}.", WRITABLE) from error
     if held is None:
         raise SandboxError("Another command has been starting the embedded account for a minute.")
     try:

@@ -1,17 +1,13 @@
-"""The files in the account's folder and its locks, for server and clients. Quick to import."""
+"""The files in the account's folder, for server and clients. Quick to import."""
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stslab.home import lock
-
 Json = Mapping[str, Any]
 ACCOUNT_FILE = "account.sqlite"
 TOKEN_HEADER = "x-stslab-control"  # noqa: S105 - a header's name
-PAUSE = 0.02  # seconds between two looks
 
 
 class Files:
@@ -31,7 +27,7 @@ class Files:
         """What ``server.json`` says; empty if it can't be read."""
         try:
             content = json.loads(self.server.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -42,11 +38,3 @@ def read_number(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
-
-
-def lock_within(path: Path, seconds: float) -> int | None:
-    """The descriptor of the file, locked; None if the lock is not free within that time."""
-    deadline = time.monotonic() + seconds
-    while (descriptor := lock(path)) is None and time.monotonic() < deadline:
-        time.sleep(PAUSE)
-    return descriptor

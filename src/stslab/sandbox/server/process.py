@@ -20,12 +20,12 @@ from pathlib import Path
 
 from stslab import __version__
 from stslab.errors import SandboxError, StslabError
-from stslab.home import in_the_place_of
+from stslab.home import in_the_place_of, lock_within
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest, Reply, Verb, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
-from stslab.sandbox.server.files import TOKEN_HEADER, Files, lock_within, read_number
+from stslab.sandbox.server.files import TOKEN_HEADER, Files, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
 from stslab.vocabulary import LEARNER, REGION
 

@@ -256,7 +256,7 @@ def _issuer(account: Holder, request: ControlRequest) -> Reply:
     """An issuer: its configuration, public keys and certificates.
 
     POST ``{"issuer": …, "certificate": …}`` first gives its server another certificate, one of
-    ``issuers.KINDS``.
+    ``CERTIFICATES``.
     """
     from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, has_signed, thumbprint

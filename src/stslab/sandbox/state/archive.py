@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ from stslab.sandbox.state import buckets, invariants
 from stslab.sandbox.state.snapshot import Record, Snapshot
 from stslab.sandbox.state.store import decoders
 
-VERSION = 1
+FORMAT, VERSION = "stslab account", 1
 _MOST_HEADER = 112  # bytes
 _MOST_LINES = 50_000
 _MOST_VALUES = 1_000_000  # members of records, items of lists, and what their texts hold of such
@@ -33,8 +33,10 @@ _MOST_BODY = 256 * 1024 * 1024
 _MOST_BODIES = 512 * 1024 * 1024
 
 
-class _Header(msgspec.Struct):
-    format: Literal["stslab account"]
+class Header(msgspec.Struct):
+    """What a file of stslab says first: its format, and the version of that."""
+
+    format: str
     version: int
 
 
@@ -54,7 +56,7 @@ def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
     """
     encode = msgspec.json.encode
     with path.open("wb") as file:
-        file.write(encode(_Header("stslab account", VERSION)) + b"\n")
+        file.write(encode(Header(FORMAT, VERSION)) + b"\n")
         for record in account.records():
             file.write(encode(_Line(record.table, msgspec.Raw(encode(record)))) + b"\n")
         for name in sorted({part.blob for part in buckets.parts(account)}):
@@ -112,7 +114,10 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
     """The records, and the names and bodies."""
-    _check_version(file.readline(_MOST_HEADER))
+    try:
+        check(file.readline(_MOST_HEADER), FORMAT, VERSION)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _refused("it is not the file of an account") from error
     decode, known = msgspec.json.Decoder(_Line).decode, decoders()
     text = values = bodies = 0
     for number, written in enumerate(iter(partial(file.readline, _MOST_LINE + 1), b""), 2):
@@ -141,16 +146,14 @@ def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
         yield record
 
 
-def _check_version(line: bytes) -> None:
-    try:
-        version = msgspec.json.decode(line, type=_Header).version
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise _refused("it is not the file of an account") from error
-    if not 1 <= version <= VERSION:
-        raise SandboxError(
-            f"The file has version {version} of the format; this stslab reads up to {VERSION}.",
-            "Use the stslab that wrote it, or a later one.",
-        )
+def check(text: bytes, form: str, newest: int) -> None:
+    """SandboxError: the version of this format is unknown here. ValueError: it is another one."""
+    header = msgspec.json.decode(text, type=Header)
+    if header.format != form:
+        raise ValueError(f"its format is not {form!r}")
+    if not 1 <= header.version <= newest:
+        message = f"The file has version {header.version}; this stslab reads up to {newest}."
+        raise SandboxError(message, "Use the stslab that wrote it, or a later one.")
 
 
 def _refused(why: str) -> SandboxError:

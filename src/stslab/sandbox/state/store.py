@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.errors import SandboxError
+from stslab.home import WRITABLE
 from stslab.sandbox.state import buckets, identities, invariants, snapshot, stacks, traces
 from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot
 
@@ -139,11 +140,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         raise _damaged(path, "it has a view or a trigger")
     row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     if row not in [(str(number),) for number in range(1, FORMAT + 1)]:
-        raise SandboxError(
-            f"The account in {path} has the format {row[0] if row else 'no version'}; this stslab "
-            f"reads formats up to {FORMAT}.",
-            "Use the stslab that wrote it, or start a new account: `stslab sandbox reset`",
-        )
+        found = row[0] if row else "no version"
+        message = f"The account in {path} has the format {found}; this stslab reads up to {FORMAT}."
+        hint = "Use the stslab that wrote it, or start a new account: `stslab sandbox reset`"
+        raise SandboxError(message, hint)
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
@@ -185,11 +185,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _unusable(path: Path, how: str) -> SandboxError:
-    return SandboxError(
-        f"The account's file {path} can't be opened: {how}.",
-        "Make the state folder writable and see that its disk is not full, or name another one "
-        "with STSLAB_HOME.",
-    )
+    return SandboxError(f"The account's file {path} can't be opened: {how}.", WRITABLE)
 
 
 def _damaged(path: Path, how: str) -> SandboxError:

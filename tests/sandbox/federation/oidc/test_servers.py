@@ -24,6 +24,7 @@ from stslab.sandbox.state.identities import Issuer, IssuerServer, PublicAuthorit
 from stslab.sandbox.state.snapshot import Snapshot, Transaction
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
+from stslab.vocabulary import CERTIFICATES
 
 NOW = datetime.now(UTC)
 HOST, URL = "idp.example.com", "https://idp.example.com"
@@ -92,7 +93,7 @@ def test_a_public_chain_ends_below_a_root_that_is_not_sent(tx: Transaction) -> N
     assert issuers.server_of(tx, "a.auth0.com").authority == shown.authority
 
 
-@pytest.mark.parametrize("kind", issuers.KINDS)
+@pytest.mark.parametrize("kind", CERTIFICATES)
 def test_each_kind_of_certificate(tx: Transaction, kind: str) -> None:
     before = issuers.server_of(tx, HOST)
     thumbprint = making.thumbprint(before.authority.pem)

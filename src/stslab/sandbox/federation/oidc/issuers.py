@@ -20,6 +20,7 @@ from stslab.sandbox.federation.oidc import certificates
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Authority, Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.vocabulary import CERTIFICATES
 
 Claims = Mapping[str, Any]
 OWN_ISSUER = "https://oidc.stslab.example"
@@ -163,9 +164,9 @@ def server_of(tx: Transaction, host: str) -> IssuerServer:
 
 
 def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
-    """Give the server of this host other certificates; see :data:`KINDS`."""
-    if kind not in KINDS:
-        known = ", ".join(KINDS)
+    """Give the server of this host other certificates; `stslab sandbox issuer` explains them."""
+    if kind not in CERTIFICATES:
+        known = ", ".join(CERTIFICATES)
         raise SandboxError(f"There is no kind of certificate {kind!r}.", f"Choose from: {known}.")
     if kind == "trusted":
         authority = _public_authority(tx)
@@ -205,7 +206,3 @@ def _public_authority(tx: Transaction) -> Authority:
         public = PublicAuthority(root=root, below=below)
         tx.put(public)
     return public.below
-
-
-KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
-"""The certificates that a host's server can change to; `stslab sandbox issuer` explains them."""
