@@ -17,7 +17,7 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
-from stslab.runner.journal.records import Broken, Fault, FaultState
+from stslab.runner.journal.records import Broken, FaultState, RunFault
 from stslab.runner.ports import Answer, Call, Refusal
 from stslab.vocabulary import PARTNER, Gate
 
@@ -42,14 +42,16 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def found(lab: Lab) -> dict[str, tuple[Fault, Fault | None]]:
+def found(lab: Lab) -> dict[str, tuple[RunFault, RunFault | None]]:
     """Each fault, and its proof or None."""
     return {
-        fault.id: (fault, one if isinstance(one, Fault) else None) for fault, one in proofs(lab)
+        fault.id: (fault, one if isinstance(one, RunFault) else None) for fault, one in proofs(lab)
     }
 
 
-def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InMemoryAccount, Fault]]:
+def broken(
+    lab: Lab, faults: dict[str, RunFault]
+) -> Iterator[tuple[Faults, InMemoryAccount, RunFault]]:
     """Each fault, planted in a working set-up."""
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
@@ -69,12 +71,12 @@ def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InMemor
                 account.back_to(*as_it_was)
 
 
-def test_every_declared_fault_is_proved(found: dict[str, tuple[Fault, Fault | None]]) -> None:
+def test_every_declared_fault_is_proved(found: dict[str, tuple[RunFault, RunFault | None]]) -> None:
     assert [fault.id for fault, proved in found.values() if not (fault.derived or proved)] == []
 
 
 def test_each_fault_changes_its_cells_and_its_fix_restores_them(
-    lab: Lab, found: dict[str, tuple[Fault, Fault | None]]
+    lab: Lab, found: dict[str, tuple[RunFault, RunFault | None]]
 ) -> None:
     faults = {name: proved for name, (_, proved) in found.items() if proved}
     seen = set()
@@ -95,7 +97,7 @@ def test_each_fault_changes_its_cells_and_its_fix_restores_them(
 
 
 def test_cleanup_undoes_an_unfixed_fault(
-    lab: Lab, found: dict[str, tuple[Fault, Fault | None]]
+    lab: Lab, found: dict[str, tuple[RunFault, RunFault | None]]
 ) -> None:
     stage = next(one for one in lab.stages if one.cleanup)
     account, names = InMemoryAccount(), [name for name, (_, proved) in found.items() if proved]
@@ -116,7 +118,8 @@ def test_cleanup_undoes_an_unfixed_fault(
 def test_the_first_lab_has_many_faults_with_stable_ids() -> None:
     lab = lab_of(resources.labs_folder() / "steps.yaml")
     first, second = (
-        [fault.id for fault, proved in proofs(lab) if isinstance(proved, Fault)] for _ in range(2)
+        [fault.id for fault, proved in proofs(lab) if isinstance(proved, RunFault)]
+        for _ in range(2)
     )
     assert first == second
     assert len([name for name in first if name.startswith("d-")]) >= 12
@@ -147,7 +150,7 @@ def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() 
 
 def test_a_seed_is_the_same_for_everybody() -> None:
     lab = lab_of(resources.labs_folder() / "steps.yaml")
-    faults = [Fault(f"d-{number:04}", "", "", True) for number in range(20)]
+    faults = [RunFault(f"d-{number:04}", "", "", True) for number in range(20)]
     picked = [chosen(lab, faults, f"--seed {seed}").id for seed in range(6)]
     assert picked == PICKED
     with pytest.raises(UsageError, match="has no fault d-none"):
@@ -157,7 +160,7 @@ def test_a_seed_is_the_same_for_everybody() -> None:
 
 
 @contextmanager
-def with_a_fault() -> Iterator[tuple[InMemoryAccount, Faults, Fault]]:
+def with_a_fault() -> Iterator[tuple[InMemoryAccount, Faults, RunFault]]:
     """The first lab before its cleanup, and a fault that could be planted."""
     lab, account = lab_of(FIRST), InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:

@@ -10,7 +10,7 @@ from tests.runner.fakes import REFUSE
 from stslab.errors import JournalError
 from stslab.render.report.html import page_of
 from stslab.render.report.text import as_markdown
-from stslab.runner.journal.records import WHY, Broken, Fault, FaultState, Hint, Prediction
+from stslab.runner.journal.records import WHY, Broken, FaultState, Hint, Prediction, RunFault
 from stslab.runner.journal.store import Journal
 from stslab.runner.report import Report, report
 
@@ -71,7 +71,7 @@ def test_a_reading_call_changes_nothing(machine: Machine):
 
 
 def test_a_fault_is_named_once_it_is_fixed(machine: Machine):
-    fault = Fault("d-1", "Nobody gets in.", "create-user", derived=True)
+    fault = RunFault("d-1", "Nobody gets in.", "create-user", derived=True)
     planted = Broken(fault, FaultState.PLANTED, "--seed 7", where="the Action of its statement")
     with machine.process() as process:
         run = process.run(last="create-user")

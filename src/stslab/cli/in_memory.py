@@ -23,7 +23,7 @@ from stslab.lab.model import Lab
 from stslab.lesson.faults import Faults
 from stslab.policy.decision import refusal
 from stslab.runner.calls.calls import Calls
-from stslab.runner.journal.records import Fault, How
+from stslab.runner.journal.records import How, RunFault
 from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import Answer, Clock, Credentials, Hand, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
@@ -130,7 +130,7 @@ def served() -> frozenset[str]:
     )
 
 
-def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
+def proofs(lab: Lab) -> Iterator[tuple[RunFault, RunFault | str]]:
     """Each fault and its proof, or why it has none; RunError or CheckFailed if the lab fails."""
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:

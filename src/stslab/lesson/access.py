@@ -75,7 +75,7 @@ _WHAT: Mapping[str, str] = {
 _NAMED = ("UserName", "RoleArn")
 
 
-class Link(msgspec.Struct, frozen=True):
+class ChainLink(msgspec.Struct, frozen=True):
     """One caller: its description, and what it may do."""
 
     who: str
@@ -92,7 +92,7 @@ def chain(
     *,
     ever: bool = False,
     asked: Collection[Key] = (),
-) -> list[Link]:
+) -> list[ChainLink]:
     """The callers that these stages made, each after the one that its credentials came from.
 
     Shell variables (``names``) are shown in place of their values. Each may do what is allowed
@@ -117,14 +117,14 @@ def chain(
             if caller == who and key not in asked and any(table[key].allowed for table in tables):
                 yield lab.access[row].says
 
-    def below(source: str, depth: int) -> Iterator[Link]:
+    def below(source: str, depth: int) -> Iterator[ChainLink]:
         for who, step in made.items():
             if step.identity == source:
-                yield Link(who, depth, what(step), tuple(may(who)))
+                yield ChainLink(who, depth, what(step), tuple(may(who)))
                 yield from below(who, depth + 1)
 
-    links = list[Link]()
+    links = list[ChainLink]()
     for source in dict.fromkeys(["admin", *(step.identity for step in made.values())]):
         if source not in made:
-            links += [Link(source, 0), *below(source, 1)]
+            links += [ChainLink(source, 0), *below(source, 1)]
     return links

@@ -22,7 +22,7 @@ from stslab.lesson import access
 from stslab.lesson.byhand import Lack, make
 from stslab.lesson.evidence import call_of, statements
 from stslab.lesson.verdict import Decide
-from stslab.runner.journal.records import Broken, Fault
+from stslab.runner.journal.records import Broken, RunFault
 from stslab.runner.ports import Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, beside, edited, listed, part_at, parts, without
@@ -50,7 +50,7 @@ _KINDS = rows("policies", _Kind)
 _FEW = 2  # refusals that a report names
 
 
-class Policy(msgspec.Struct, frozen=True):
+class PolicyInPlace(msgspec.Struct, frozen=True):
     """A policy of the set-up: its description (``called``), and the call that writes it."""
 
     called: str
@@ -77,19 +77,19 @@ class Faults:
         runner = self.runner
         return access.table(runner.lab, runner.stages_done, runner.scope(), self.decide)
 
-    def there(self, after: str) -> Iterator[Fault]:
+    def there(self, after: str) -> Iterator[RunFault]:
         """The faults that can be planted after this stage, not proved yet."""
         scope = self.runner.scope()
-        for declared in self.runner.lab.faults:
-            if declared.after == after:
-                change = tuple(call_of(each, scope) for each in declared.change)
-                fix = tuple(call_of(each, scope) for each in declared.fix)
-                yield Fault(declared.id, declared.title, after, False, change, fix, declared.hints)
+        for fault in self.runner.lab.faults:
+            if fault.after == after:
+                change = tuple(call_of(each, scope) for each in fault.change)
+                fix = tuple(call_of(each, scope) for each in fault.fix)
+                yield RunFault(fault.id, fault.title, after, False, change, fix, fault.hints)
         doing = [stage.id for stage in self.runner.lab.stages if not stage.cleanup]
         if after == doing[-1]:
             yield from sorted(self._derived(after), key=lambda fault: fault.id)
 
-    def _derived(self, after: str) -> Iterator[Fault]:
+    def _derived(self, after: str) -> Iterator[RunFault]:
         known = self.runner.scope()
         account, run = str(known["account"]), str(known["run"]["id"])
         for number, policy in enumerate(self.policies()):
@@ -97,7 +97,7 @@ class Faults:
                 change = replace(policy.write(document), lets_in=PARTNER)
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
                 fix = policy.write(policy.document)
-                yield Fault(label, "", after, True, (change,), (fix,))
+                yield RunFault(label, "", after, True, (change,), (fix,))
         made = self.runner.lab.makers
         for name in made:
             keys = self.profiles.get(name)
@@ -105,9 +105,9 @@ class Faults:
             spoils = [EXPIRED, NO_TOKEN, OTHER] if others else [EXPIRED, NO_TOKEN]
             for spoil in spoils if keys and keys.session_token else ():
                 whose, label = others[0] if spoil == OTHER else "", _label(f"{name}{spoil}")
-                yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
+                yield RunFault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
 
-    def policies(self) -> list[Policy]:
+    def policies(self) -> list[PolicyInPlace]:
         made = self.runner.work.made()  # a stack makes its resources in any order
         return [
             policy
@@ -117,7 +117,7 @@ class Faults:
             for policy in self._of(kind, thing.names)
         ]
 
-    def _of(self, kind: _Kind, names: Mapping[str, str]) -> Iterator[Policy]:
+    def _of(self, kind: _Kind, names: Mapping[str, str]) -> Iterator[PolicyInPlace]:
         keys: list[Mapping[str, object]] = [names]
         if kind.lists:
             known = self._read(kind.lists, names, kind.listed)
@@ -132,7 +132,7 @@ class Faults:
                 managed = kind.second == "VersionId"
                 written = {**names, "SetAsDefault": True} if managed else key
                 called = f"{policy}{kind.called} {named}"
-                yield Policy(called, document, kind.writes, kind.document, written)
+                yield PolicyInPlace(called, document, kind.writes, kind.document, written)
 
     def _read(self, call: str, params: Mapping[str, object], expression: str) -> Any:
         service, operation = call.split(".")
@@ -141,7 +141,7 @@ class Faults:
 
     # Planting and fixing
 
-    def plant(self, fault: Fault) -> None:
+    def plant(self, fault: RunFault) -> None:
         """Break the set-up; RunError if AWS refuses a call."""
         if fault.profile and (keys := self.profiles.get(fault.profile)):
             if fault.spoil == EXPIRED:
@@ -155,7 +155,7 @@ class Faults:
             self.profiles.save(fault.profile, keys)
         make(self.runner, *fault.change)
 
-    def fix(self, fault: Fault) -> None:
+    def fix(self, fault: RunFault) -> None:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
             outcome = self.runner.work.calls.once(self.renewal(fault.profile))
@@ -171,7 +171,7 @@ class Faults:
 
     # Proofs and diagnoses
 
-    def proved(self, fault: Fault) -> Fault | str:
+    def proved(self, fault: RunFault) -> RunFault | str:
         """The fault with the cells that change, or why it is unfit (it may then stay unfixed)."""
         before = self.table()
         try:
@@ -191,7 +191,7 @@ class Faults:
             return "it must only take permissions away"
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
-    def remaining(self, fault: Fault) -> tuple[Lack, ...]:
+    def remaining(self, fault: RunFault) -> tuple[Lack, ...]:
         """What a fix still lacks."""
         cells = [cell for cell in self.table() if cell.verdict.allowed != cell.expected.allowed]
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
@@ -218,12 +218,12 @@ class Faults:
             except NotOwn:
                 yield policy.called
 
-    def broken(self, fault: Fault) -> access.CellState | None:
+    def broken(self, fault: RunFault) -> access.CellState | None:
         """The first cell of the fault that is not as expected."""
         cells = (cell for cell in self.table() if cell.key in fault.cells)
         return next((cell for cell in cells if cell.verdict.allowed != cell.expected.allowed), None)
 
-    def diagnosed(self, stands: Broken, before: Iterable[Policy]) -> Broken:
+    def diagnosed(self, stands: Broken, before: Iterable[PolicyInPlace]) -> Broken:
         """The planted fault, with what is wrong; ``before`` are the policies until then."""
         fault = stands.fault
         broken = [cell for cell in self.table() if cell.key in fault.cells]

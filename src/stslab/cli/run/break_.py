@@ -29,7 +29,7 @@ from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
-from stslab.runner.journal.records import Broken, Fault, FaultState, How
+from stslab.runner.journal.records import Broken, FaultState, How, RunFault
 from stslab.runner.report import fault_of
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
@@ -158,14 +158,14 @@ def list_faults(lab: str, *, as_json: bool) -> None:
         click.echo(f"No fault can be proved. {_DECLARE}", err=True)
 
 
-def offered(lab: Lab) -> list[Fault]:
+def offered(lab: Lab) -> list[RunFault]:
     from stslab.cli.in_memory import proofs
 
     proved = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]
     return sorted(proved, key=lambda fault: fault.id)
 
 
-def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
+def chosen(lab: Lab, faults: Sequence[RunFault], asked: str) -> RunFault:
     """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:

@@ -23,7 +23,7 @@ from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions
-from stslab.lesson.access import Link, chain
+from stslab.lesson.access import ChainLink, chain
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
@@ -282,7 +282,7 @@ class Loop(AtPrompt):
             title = f"Who can do what, after stage {self.lab.stages.index(stage) + 1}"
             self.enter(Scene(title, matrix, before=self.heard.take()), "goes on")
 
-    def _chain(self, *, ever: bool = False) -> list[Link]:
+    def _chain(self, *, ever: bool = False) -> list[ChainLink]:
         done, known = self.runner.stages_done, self.runner.scope()
         return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
 

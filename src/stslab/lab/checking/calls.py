@@ -16,7 +16,7 @@ Called = Step | Check | Action
 
 
 @dataclass(slots=True)
-class Calls:
+class CallChecker:
     """Checks calls with the catalogue; without one, every call is accepted."""
 
     catalogue: Catalogue | None

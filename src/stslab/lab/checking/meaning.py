@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from stslab.kinds.operations import HOME, OPPOSITES, changes
 from stslab.kinds.table import SETTING
 from stslab.lab.checking import shapes
-from stslab.lab.checking.calls import Calls
+from stslab.lab.checking.calls import CallChecker
 from stslab.lab.checking.names import TOKEN, Scope, declare
 from stslab.lab.checking.shapes import ANYTHING, Catalogue, Operation, Shape, holds_secret
 from stslab.lab.embedded import called
@@ -34,7 +34,7 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     scope = Scope(ruled(report, "reference"))
     declare(draft, scope)
     _check_declarations(draft, scope, catalogue)
-    checker = _Checker(report, scope, Calls(catalogue, scope, ruled(report, "call")))
+    checker = _Checker(report, scope, CallChecker(catalogue, scope, ruled(report, "call")))
     _refuse_twins("stage", (one.node for one in draft.stages), checker.report)
     for one in draft.stages[:-1]:
         if one.part.cleanup:
@@ -98,7 +98,7 @@ def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | No
 class _Checker:
     """Checks the stages in order of a run; and the lesson, once all names are known."""
 
-    def __init__(self, report: Report, scope: Scope, calls: Calls) -> None:
+    def __init__(self, report: Report, scope: Scope, calls: CallChecker) -> None:
         self.report, self.scope, self.calls = ruled(report, "meaning"), scope, calls
         self.undoing, self.lesson = ruled(report, "undo"), ruled(report, "lesson")
 

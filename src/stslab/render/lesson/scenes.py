@@ -10,7 +10,7 @@ from rich.text import Text
 from stslab.durations import counted, spoken
 from stslab.lab.model import Page
 from stslab.lesson import evidence
-from stslab.lesson.access import CellState, Key, Link
+from stslab.lesson.access import CellState, ChainLink, Key
 from stslab.lesson.byhand import Lack, StageTasks
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
@@ -287,7 +287,7 @@ def matrix(
     cells: Collection[CellState],
     *,
     changed: Collection[Key] = (),
-    links: Collection[Link] = (),
+    links: Collection[ChainLink] = (),
     asked: Collection[Key] = (),
 ) -> None:
     """The access table, with the ``changed`` cells marked and the ``asked`` ones hidden."""
@@ -332,7 +332,7 @@ def matrix(
         paper.prose("  ".join(legend), indent=1, style="dim", apart=True)
 
 
-def chain(paper: Paper, links: Iterable[Link]) -> None:
+def chain(paper: Paper, links: Iterable[ChainLink]) -> None:
     """Each caller below the one that its credentials came from."""
     for link in links:
         lead = paper.symbols.hint if link.depth else ""

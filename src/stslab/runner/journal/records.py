@@ -274,7 +274,7 @@ class Hint(Body, frozen=True):
 HINT, WHY = -1, -2
 
 
-class Fault(msgspec.Struct, frozen=True):
+class RunFault(msgspec.Struct, frozen=True):
     """One change that breaks the set-up: by calls, or in a profile's credentials."""
 
     id: str
@@ -298,7 +298,7 @@ class FaultState(StrEnum):
 
 
 class Broken(Body, frozen=True):
-    fault: Fault
+    fault: RunFault
     state: FaultState
     asked: str  # the flags that chose it
     gate: str = ""  # this and the next two say what is wrong
