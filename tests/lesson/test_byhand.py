@@ -93,7 +93,7 @@ def test_a_session_has_the_name_that_the_task_names(account: InMemoryAccount) ->
             assert any(wrong in one for one in told.notes) is not done
 
 
-def test_any_session_name_does_if_the_task_names_none(account: InMemoryAccount) -> None:
+def test_any_session_name_is_right_if_the_task_names_none(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "external-id") as (hand, stage):
         hand.runner.do(stage, 0)
         role, ours = (hand.runner.scope()[one] for one in ("role_arn", "your_id"))

@@ -109,7 +109,7 @@ def test_resource_patterns(pattern, value, matches):
     assert glob(pattern, arn=True).matches(value, {"aws:username": "bob"}.get) is matches
 
 
-def test_variables_are_text_where_the_version_has_none():
+def test_variables_are_text_in_a_version_without_variables():
     assert glob("${aws:username}", variables=False).matches("${aws:username}", no_value)
     assert glob("${*}", variables=False).matches("${xyz}", no_value)
 

@@ -42,7 +42,7 @@ def test_missing_items_are_differences() -> None:
     assert found.found == ("nothing",)
 
 
-def test_of_a_stacks_resources_a_ref_is_known_and_an_attribute_is_not() -> None:
+def test_a_ref_to_a_resource_of_a_stack_is_known_and_an_attribute_is_not() -> None:
     properties = {
         "Description": {"Fn::Sub": "né reads ${Store}"},
         "Path": {"Fn::GetAtt": ["Store", "Arn"]},

@@ -30,7 +30,7 @@ def test_the_head_of_a_request():
     assert (head.host, head.length, head.keep_alive) == ("h:1", 3, True)
 
 
-def test_without_a_byte_there_is_no_request():
+def test_a_connection_that_sends_nothing_is_not_a_request():
     assert _head(b"") is None
 
 

@@ -10,7 +10,7 @@ from stslab.sandbox.iam import aws_policies, roles
 from stslab.structures import beside
 
 
-def test_each_is_found_by_its_arn_and_has_a_unique_id_and_a_valid_document() -> None:
+def test_each_policy_of_aws_is_found_by_its_arn_and_has_a_unique_id_and_a_valid_document() -> None:
     listed = list(aws_policies.all())
     assert len(listed) > 1000
     assert len({policy.unique_id for policy in listed}) == len(listed)

@@ -463,7 +463,7 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     assert explained(home, since="9999") is None
 
 
-def test_a_refusal_that_a_check_expected_is_told_so_and_not_allowed_away(account, tmp_path):
+def test_a_refusal_that_a_check_expected_is_named_and_no_change_is_advised(account, tmp_path):
     home = Home(account.folder.parent)
     home.journal = tmp_path / "journal.sqlite"
 
