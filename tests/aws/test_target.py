@@ -87,7 +87,7 @@ def test_the_guard_refuses_another_account(endpoint, signed_in):
 
 def test_the_guard_refuses_root_except_on_local_endpoints(endpoint, signed_in):
     clients = own_clients(url=endpoint.url)
-    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", clients)
+    root = guard.Learner("111122223333", "arn:aws:iam::111122223333:root", clients)
     with pytest.raises(CredentialsError, match="root user") as caught:
         guard.require(root)
     assert caught.value.exit_code == 4

@@ -31,17 +31,17 @@ from stslab.runner.run.scope import basis
 from stslab.vocabulary import ADMIN
 
 
-class Identity(NamedTuple):
+class Learner(NamedTuple):
     account: str
     arn: str
     clients: Clients
 
 
-def identify(clients: Clients) -> Identity:
+def identify(clients: Clients) -> Learner:
     """Ask AWS who the learner is; CredentialsError if refused, RunError if unreachable."""
     try:
         response = clients.client("sts", OWN, patient=True).get_caller_identity()
-        return Identity(str(response["Account"]), str(response["Arn"]), clients)
+        return Learner(str(response["Account"]), str(response["Arn"]), clients)
     except boto.ClientError as error:
         refused = refusal(error.response)
         raise CredentialsError(
@@ -55,7 +55,7 @@ def identify(clients: Clients) -> Identity:
         raise RunError(f"stslab could not ask AWS who you are: {message}", fix) from error
 
 
-def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
+def require(identity: Learner, account: str = "", *, root_may: bool = False) -> None:
     """Refuse root, accounts on the deny list, and, if ``account`` is given, all other accounts.
 
     ``root_may``: local endpoints often give everybody root's credentials.
@@ -81,7 +81,7 @@ def require(identity: Identity, account: str = "", *, root_may: bool = False) ->
 
 def real_target(
     profile: str = "", region: str = "", url: str = "", account: str = ""
-) -> tuple[Target, Identity]:
+) -> tuple[Target, Learner]:
     """The real account, or the endpoint, that the guard accepts, and who the learner is there.
 
     ``account`` is the id from --account; empty if the user confirms the account later.
@@ -177,7 +177,7 @@ def _resource(params: Data, target: TargetInfo) -> str:
 
 
 def surveyed(
-    identity: Identity, footprint: Footprint, *, force: bool = False
+    identity: Learner, footprint: Footprint, *, force: bool = False
 ) -> tuple[str | None, tuple[str, ...] | None]:
     """Look at the account before a lab begins, and refuse one where the lab can't work.
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
 from stslab.aws.embedded import Control
-from stslab.aws.guard import Identity, real_target
+from stslab.aws.guard import Learner, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of
 from stslab.cli.aws_command import describer
@@ -44,9 +44,9 @@ class OpenAccount:
     target: Target
     account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
-    learner: Identity | None = None  # in a real account
+    learner: Learner | None = None  # in a real account
     services: tuple[str, ...] = ()  # beyond the usual four, that the person allowed
-    partner: Identity | None = None  # the learner in a second real account
+    partner: Learner | None = None  # the learner in a second real account
 
     @property
     def kind(self) -> str:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from stslab.aws.guard import Footprint, Identity, footprint, surveyed
+from stslab.aws.guard import Footprint, Learner, footprint, surveyed
 from stslab.aws.target import name_of
 from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.options import SANDBOX, Where
@@ -145,7 +145,7 @@ def allowed_services(workspace: Workspace, lab: Lab, given: tuple[str, ...]) -> 
     return given
 
 
-def _fields(who: Identity, makes: Footprint, *, force: bool) -> list[tuple[str, str]]:
+def _fields(who: Learner, makes: Footprint, *, force: bool) -> list[tuple[str, str]]:
     alias, denied = surveyed(who, makes, force=force)
     may = "yes: IAM's policy simulator allows each action that the lab needs"
     if denied is None:
