@@ -6,7 +6,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import msgspec
@@ -149,6 +149,9 @@ def _unpacked(packed: ZipFile) -> Iterator[tuple[str, bytes]]:
     size = sum(entry.file_size for entry in entries)
     if size > _MOST or size - account.file_size > _MOST_BESIDES:
         raise ValueError("it is too large")
+    paths = {PurePath(entry.filename) for entry in entries}
+    if len(paths) < len(entries) or any(paths.intersection(path.parents) for path in paths):
+        raise ValueError("one of its files is in the place of another")
     for entry in entries:
         named = entry.filename in (_ACCOUNT, _RUN) or _NAME.fullmatch(entry.filename)
         if not named or entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
