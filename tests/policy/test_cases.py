@@ -128,7 +128,7 @@ UNREADABLE = [
     (case(identity_policies=['{"Statement": []']), "Syntax errors in policy. Expecting"),
     # "Creating a role trust policy", "Role trust policy syntax error" of the policy checks
     (trusting(Resource="*"), "Has prohibited field Resource"),
-    (trusting(Principal=None, NotPrincipal=aws(ALICE)), "Has prohibited field NotPrincipal"),
+    (trusting(Principal=None, NotPrincipal=aws(ALICE)), "must not contain NotPrincipal"),
     (trusting(Action="s3:GetObject"), "may only specify STS AssumeRole actions"),
 ]
 

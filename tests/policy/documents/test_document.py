@@ -68,7 +68,7 @@ REFUSED = [
     (IDENTITY, document(changed(GOOD, Effect=OMIT)), SYNTAX),
     (IDENTITY, document(changed(GOOD, Effect="allow")), LEGACY),
     (IDENTITY, document(changed(GOOD, Effect="Permit")), SYNTAX),
-    (RESOURCE, document(changed(GOOD, Effect="allow", Principal="*")), SYNTAX),
+    (RESOURCE, document(changed(GOOD, Effect="allow", Principal="*")), "Invalid effect: allow"),
     (IDENTITY, document(changed(GOOD, Effekt="Allow")), SYNTAX),
     (IDENTITY, document(changed(GOOD, Sid=1)), SYNTAX),
     (
@@ -168,12 +168,16 @@ REFUSED = [
         "Invalid Condition type : StringEqual.",
     ),
     (TRUST, document(changed(GOOD_TRUST, Resource="*")), "Has prohibited field Resource"),
-    (TRUST, document(changed(GOOD_TRUST, NotResource="*")), "Has prohibited field NotResource"),
+    (
+        TRUST,
+        document(changed(GOOD_TRUST, NotResource="*")),
+        "AssumeRole policy must not contain resources.",
+    ),
     (TRUST, document(changed(GOOD_TRUST, Principal=OMIT)), "Missing required field Principal"),
     (
         TRUST,
         document(changed(GOOD_TRUST, Principal=OMIT, NotPrincipal={"AWS": "*"})),
-        "Has prohibited field NotPrincipal",
+        "Allow with NotPrincipal is not allowed.",
     ),
     (
         TRUST,

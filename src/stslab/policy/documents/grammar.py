@@ -26,6 +26,11 @@ _BAD_SID: Final = (
     "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
     "expression [0-9A-Za-z]*"
 )
+_NO_ACTIONS: Final = "Policy statement must contain actions."
+_NO_RESOURCES: Final = "AssumeRole policy must not contain resources."
+_NO_STATEMENTS: Final = "Could not parse the policy: Statement is empty!"
+_SAME_SIDS: Final = "Statement IDs (SID) in a single policy must be unique."
+_SAME_SIDS_OF_TRUST: Final = "The Statement Ids in the policy are not unique"
 
 _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
@@ -51,7 +56,8 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     if len(found) > 1 and kind is not PolicyKind.RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
-            raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
+            trust = kind is PolicyKind.TRUST
+            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if trust else _SAME_SIDS)
     return found
 
 
@@ -71,9 +77,11 @@ def _check_rcp(statement: Statement) -> None:
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(document, dict):
         raise MalformedPolicy(SYNTAX, "A policy must be a JSON object.")
+    theirs = kind in _OF_RESOURCES
     _check_names(document, _POLICY_ELEMENTS, kind, "A policy has no element")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
-        raise MalformedPolicy(SYNTAX, f"Version must be {LATEST!r} or {LEGACY!r}.")
+        message = "The policy must contain a valid version string" if theirs else SYNTAX
+        raise MalformedPolicy(message, f"Version must be {LATEST!r} or {LEGACY!r}.")
     if "Id" in document and kind not in (*_OF_RESOURCES, *_OF_IDENTITIES):
         raise MalformedPolicy(SYNTAX, f"A {kind} can't have an Id.")
     if not isinstance(document.get("Id", ""), str):
@@ -82,7 +90,10 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
-        raise MalformedPolicy(SYNTAX, "Statement must be a statement, or a list of one or more.")
+        message = _NO_STATEMENTS if theirs and statements == [] else SYNTAX
+        if kind is PolicyKind.RESOURCE and "Statement" not in document:
+            message = "Missing required field Statement"
+        raise MalformedPolicy(message, "Statement must be a statement, or a list of one or more.")
     return statements
 
 
@@ -103,10 +114,14 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
         near = kind in _OF_IDENTITIES and str(effect).lower() in ("allow", "deny")
-        message = _LEGACY_PARSING if near else SYNTAX
+        theirs = f"Invalid effect: {source.get('Effect')}" if kind in _OF_RESOURCES else SYNTAX
+        message = _LEGACY_PARSING if near else theirs
         raise MalformedPolicy(message, f" {problem}: it must be 'Allow' or 'Deny'.")
-    if effect == "Allow" and principal == "NotPrincipal":
-        raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
+    if principal == "NotPrincipal":
+        if effect == "Allow":
+            raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
+        if kind is PolicyKind.TRUST:
+            raise MalformedPolicy("AssumeRole policy must not contain NotPrincipal field.")
     sid = source.get("Sid", "")
     if not isinstance(sid, str):
         raise MalformedPolicy(SYNTAX, ": Sid must be a text.")
@@ -134,14 +149,18 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
     )
     if principal and kind not in _WITH_PRINCIPAL:
         raise MalformedPolicy("Policy document should not specify a principal.")
+    if "Effect" not in given and kind in _OF_RESOURCES:
+        raise MalformedPolicy("Missing required field Effect")
     if resource and kind is PolicyKind.TRUST:
-        raise MalformedPolicy(f"Has prohibited field {resource}")
+        found, negated = "Has prohibited field Resource", _NO_RESOURCES
+        raise MalformedPolicy(negated if resource == "NotResource" else found)
     if not principal and kind in _WITH_PRINCIPAL:
         raise MalformedPolicy("Missing required field Principal")
-    if principal == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
+    if principal == "NotPrincipal" and kind is PolicyKind.RCP:
         raise MalformedPolicy("Has prohibited field NotPrincipal")
     if not action:
-        raise MalformedPolicy("Policy statement must contain actions.")
+        theirs = kind in _OF_RESOURCES
+        raise MalformedPolicy("Missing required field Action" if theirs else _NO_ACTIONS)
     if not resource and kind not in _OF_RESOURCES:
         raise MalformedPolicy("Policy statement must contain resources.")
     return principal, action, resource
@@ -210,7 +229,7 @@ def _action(name: str, value: object, kind: PolicyKind) -> Element:
     """Actions are compared in lower case ("IAM JSON policy elements: Action")."""
     actions = _texts(value, name)
     if not actions:
-        raise MalformedPolicy("Policy statement must contain actions.")
+        raise MalformedPolicy(_NO_ACTIONS)
     return _actions(_BETWEEN.join(actions), len(actions), name, kind)
 
 

@@ -27,7 +27,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 from stslab.structures import beside, listed, mapped
-from stslab.vocabulary import LATEST, LEGACY
+from stslab.vocabulary import LEGACY
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
@@ -138,8 +138,9 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 
 
 _MAX_SIZE = 20 * 1024
-_NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
-_ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
+_ORDER = """
+    Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition
+""".split()
 _UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
 # Condition keys of requests through access points, and for buckets with tags in use.
@@ -148,13 +149,15 @@ _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
 def _checked(view: View, text: str, bucket: str) -> str:
     """Return the policy in S3's normalized form, or raise MalformedPolicy."""
-    if problem := _problem(text):
-        raise _malformed(problem)
+    if not text.startswith("{"):
+        raise _malformed("Policies must be valid JSON and the first byte must be '{'")
     try:
         parsed = parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
         raise _in_s3s_words(error.message) from None
     for each in parsed.statements:
+        if not each.resources:
+            raise _malformed("Missing required field Resource")
         _check_principal(view, each)
         actions = {name: _matching(name) for name in listed(each.source[each.action.name])}
         for name, several in actions.items():
@@ -190,27 +193,6 @@ def _without_lists_of_one(value: object) -> object:
     if isinstance(value, dict):
         return {name: _without_lists_of_one(inner) for name, inner in value.items()}
     return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _problem(text: str) -> str:
-    """S3's own message for a text that is not a policy, or empty."""
-    if not text.startswith("{"):
-        return "Policies must be valid JSON and the first byte must be '{'"
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return ""  # IAM has a message for that
-    if document.get("Version", LATEST) not in (LATEST, LEGACY):
-        return "The policy must contain a valid version string"
-    if document.get("Statement") == []:
-        return "Could not parse the policy: Statement is empty!"
-    statements = [each for each in listed(document.get("Statement")) if isinstance(each, dict)]
-    missing = (names[0] for each in statements for names in _NEEDED if not each.keys() & {*names})
-    name = next(missing, "") if "Statement" in document else "Statement"
-    if name:
-        return f"Missing required field {name}"
-    effects = [each["Effect"] for each in statements]
-    return next((f"Invalid effect: {one}" for one in effects if one not in ("Allow", "Deny")), "")
 
 
 def _check_principal(view: View, statement: Statement) -> None:
