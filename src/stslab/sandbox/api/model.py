@@ -167,7 +167,7 @@ _STATUSES = {code: status for status, codes in _CODES.items() for code in codes}
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
     """An error that AWS answers with. ``status`` defaults to the HTTP status of the code.
 
-    ``extra`` are further members of the error's body (``{"BucketName": ...}``), without secrets.
+    ``extra`` are members of the error's body, ``log`` of the event in the log; no secrets.
     """
 
     def __init__(
@@ -178,6 +178,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         *,
         headers: Pairs = (),
         extra: Mapping[str, Any] | None = None,
+        log: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -185,6 +186,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         self.status = status or _STATUSES.get(code, 400)
         self.headers = headers
         self.extra: Mapping[str, Any] = dict(extra or {})
+        self.log = log or {}
 
 
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}

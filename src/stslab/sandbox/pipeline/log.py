@@ -102,7 +102,7 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         "recipientAccountId": api.account if api else "",
     }
     if fault is not None:
-        event |= {"errorCode": fault.code, "errorMessage": fault.message}
+        event |= {"errorCode": fault.code, "errorMessage": fault.message, **fault.log}
     return event
 
 

@@ -91,7 +91,7 @@ def _verified(
     host = issuer.removeprefix("https://")
     provider = view.get(OidcProvider, account, host)
     if provider is None and host not in _SHARED:
-        raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
+        raise certificates.unvalidated(log={"cause": "no provider"})
     known = view.get(Issuer, "", issuer)
     if known is not None and provider is not None:
         issuers.verify(view, issuer, provider.thumbprints)
@@ -103,7 +103,7 @@ def _verified(
     _required(claims, "sub")
     audience = _audience(claims)
     if provider is not None and audience not in provider.client_ids:
-        raise faults.invalid_token("Incorrect token audience")
+        raise certificates.unvalidated(log={"cause": "audience"})
     return host, provider, claims, audience
 
 

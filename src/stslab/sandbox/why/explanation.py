@@ -155,7 +155,7 @@ def _weight(situation: Situation, layer: Layer) -> int:
 
 
 def _unverified(event: Event) -> tuple[str, Advice]:
-    tokens, message = texts()["tokens"], event.get("errorMessage", "")
+    tokens, message = texts()["tokens"], event.get("cause") or event.get("errorMessage", "")
     matching = (reason for start, reason in tokens.items() if message.startswith(start))
     reason = next(matching, tokens["else"])
     return reason["why"], _advice("identity provider", reason["fixes"])

@@ -26,7 +26,7 @@ def test_openssl_gives_the_thumbprint_that_works(
         Url=url, ClientIDList=["app"], ThumbprintList=["0" * 40]
     )
     role = trusted_role(iam, f"openssl-{fresh}", url)
-    assert "configured thumbprint" in refusal(anyone, role, token)
+    assert "token provided could not be validated" in refusal(anyone, role, token)
     shown = account.control("POST", "oidc/issuer", {"issuer": url})["certificates"]
     leaf, top = tmp_path / "server.crt", tmp_path / "certificate.crt"
     leaf.write_text(shown[0]["pem"])

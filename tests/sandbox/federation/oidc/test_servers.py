@@ -29,7 +29,7 @@ from stslab.vocabulary import CERTIFICATES
 NOW = datetime.now(UTC)
 HOST, URL = "idp.example.com", "https://idp.example.com"
 WRONG = "0" * 40
-MISMATCHED = "HTTPS certificate doesn't match configured thumbprint"
+MISMATCHED = "The web identity token provided could not be validated"
 UNREACHED = "Couldn't retrieve verification key from your identity provider"
 
 
@@ -277,7 +277,7 @@ def test_the_thumbprints_of_a_stacks_provider_count(account: Account, fresh: str
         if shown["trusted"]:
             assert assume(anyone, role, token)
         else:
-            assert "configured thumbprint" in refusal(anyone, role, token)
+            assert MISMATCHED in refusal(anyone, role, token)
         properties["ThumbprintList"] = [WRONG, shown["thumbprint"].upper()]
         stacks.update_stack(StackName=stack, TemplateBody=body())
         stacks.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})

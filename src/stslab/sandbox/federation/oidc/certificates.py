@@ -33,11 +33,12 @@ _USES = """
 """.split()
 
 
-mismatched = partial(
+unvalidated = partial(
     faults.invalid_token,
-    "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+    "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity "
+    "documentation for requirements.",
 )
-"""STS's error if no trusted root signed the chain, and no thumbprint matches a part of it."""
+"""STS's error since 2026 for several causes, which it does not tell: the log has them."""
 unverifiable = partial(
     faults.invalid_token,
     "Couldn't retrieve verification key from your identity provider,  please reference "
@@ -63,7 +64,7 @@ def verify(
         trusted = [_read(root) for root in roots if has_signed(root, chain[-1])]
         wanted = {one.lower() for one in thumbprints}
         if not trusted and not wanted.intersection(map(thumbprint, chain)):
-            raise mismatched()
+            raise unvalidated(log={"cause": "thumbprint"})
         policy = PolicyBuilder().store(Store(trusted or shown[-1:])).time(now.replace(tzinfo=None))
         policy.build_server_verifier(x509.DNSName(host)).verify(shown[0], shown[1:])
     except (VerificationError, ValueError) as error:  # a changed file has no certificates

@@ -138,9 +138,7 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 
 
 _MAX_SIZE = 20 * 1024
-_ORDER = """
-    Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition
-""".split()
+_ORDER = "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 _UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
 # Condition keys of requests through access points, and for buckets with tags in use.
