@@ -27,7 +27,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 from stslab.structures import beside, listed, mapped
-from stslab.vocabulary import LEGACY
+from stslab.vocabulary import LATEST, LEGACY
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
