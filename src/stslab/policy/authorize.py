@@ -214,15 +214,16 @@ def _exempt_from_resource_control(question: Question) -> bool:
 def _forbidden(question: Question) -> str:
     """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
-    principal = request.principal
-    table = beside(__file__, "actions.yaml")
-    if principal.kind in (refused := table["refused"].get(question.action, {})):
+    principal, table = request.principal, beside(__file__, "actions.yaml")
+    refused = table["refused"].get(question.action)
+    if refused and principal.kind in refused:
         return str(refused[principal.kind])
-    own = not principal.member or request.owner == principal.account
-    if not own and question.action in table["own account only"]:
-        return f"callers of another account may not perform {request.action}"
-    if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
-        # "How IAM roles differ from resource-based policies": only within one partition.
-        return f"{request.resource} is in another partition than {principal.arn}"
-    reserved = beside(__file__, "reserved.yaml").get(question.action)
+    if principal.member:
+        abroad = request.owner != principal.account
+        if abroad and question.action in table["own account only"]:
+            return f"callers of another account may not perform {request.action}"
+        if arn and not principal.arn.startswith(f"arn:{arn.partition}:"):
+            # "How IAM roles differ from resource-based policies": only within one partition.
+            return f"{request.resource} is in another partition than {principal.arn}"
+    reserved = table["reserved"].get(question.action)
     return str(reserved[1]) if reserved and re.fullmatch(reserved[0], request.resource) else ""

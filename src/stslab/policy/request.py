@@ -105,7 +105,7 @@ class Principal:
             f"such as arn:aws:iam::{LEARNER}:user/alice.",
         )
 
-    @property
+    @cached_property
     def member(self) -> bool:
         """Whether an account has policies for it."""
         return self.kind not in _ACCOUNTLESS
