@@ -16,7 +16,7 @@ from stslab.policy.explain import MARKS, Node, retold
 from stslab.render.report import text as words
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
-from stslab.runner.journal.standing import Claim, ClaimState
+from stslab.runner.journal.standing import ClaimStanding, ClaimState
 from stslab.runner.report import ABOUT, Report
 from stslab.vocabulary import ADMIN
 
@@ -136,7 +136,7 @@ def _matrix(report: Report) -> Html:
     return table(caption, head, cells)
 
 
-def _cell(claim: Claim | None) -> Html | str:
+def _cell(claim: ClaimStanding | None) -> Html | str:
     if claim is None:
         return ""
     if claim.verdict is ClaimState.ALLOWED:
@@ -164,7 +164,7 @@ def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
         yield section(f"stage-{stage.id}", stage.title, joined(body))
 
 
-def _claim(claim: Claim, predicted: Prediction | None, decisions: Decisions) -> Html:
+def _claim(claim: ClaimStanding, predicted: Prediction | None, decisions: Decisions) -> Html:
     state = "good" if claim.proved else "open" if claim.verdict in words.OPEN else "bad"
     more = []
     if predicted:

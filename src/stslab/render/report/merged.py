@@ -14,7 +14,7 @@ from stslab.lesson.questions import DONT_KNOW
 from stslab.render.report.html import SIGNS, Html, joined, page, paragraph, part, section, table
 from stslab.render.report.text import result
 from stslab.runner.journal.records import Prediction, RunRecord
-from stslab.runner.journal.standing import Claim, Concept, Stage
+from stslab.runner.journal.standing import ClaimStanding, Concept, StageStanding
 from stslab.runner.report import ReportedFault, verify
 
 _ABOUT_RUN = ("learner", "run", "lab", "began", "proved", "claims")
@@ -35,8 +35,8 @@ class Handed(msgspec.Struct):
 
     run: RunRecord
     proved: int
-    stages: list[Stage]
-    claims: list[Claim]
+    stages: list[StageStanding]
+    claims: list[ClaimStanding]
     predictions: list[Concept]
     predicted: list[Prediction]
     hints: int = 0

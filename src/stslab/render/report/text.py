@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stslab.durations import counted, spoken
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, one_line
-from stslab.runner.journal.standing import Claim, ClaimState, Stage, Standing
+from stslab.runner.journal.standing import ClaimStanding, ClaimState, StageStanding, Standing
 from stslab.runner.report import ABOUT, UNKNOWABLE, Report, ReportedFault, Verified
 
 FAULT = "A fault to find and fix"
@@ -114,7 +114,7 @@ def is_good(report: Report) -> bool:
     return report.clean and done
 
 
-def stages_of(report: Report) -> Sequence[Stage]:
+def stages_of(report: Report) -> Sequence[StageStanding]:
     """The stages that the learner went through: those that set up a fault are not theirs."""
     return () if report.fault else report.standing.stages
 
@@ -167,23 +167,23 @@ def result(fault: ReportedFault) -> str:
     return ", ".join(parts)
 
 
-def claims_of(stands: Standing, stage: Stage) -> Sequence[Claim]:
+def claims_of(stands: Standing, stage: StageStanding) -> Sequence[ClaimStanding]:
     return [claim for claim in stands.claims if claim.stage == stage.id]
 
 
-def came_of(stage: Stage) -> str:
+def came_of(stage: StageStanding) -> str:
     times = [attempt.seconds for attempt in stage.attempts if attempt.seconds is not None]
     return f"{stage.state}, {spoken(times[-1])}" if times else str(stage.state)
 
 
-def attempts(stage: Stage) -> Iterator[str]:
+def attempts(stage: StageStanding) -> Iterator[str]:
     several = len({attempt.lab for attempt in stage.attempts}) > 1
     for number, attempt in enumerate(stage.attempts, 1):
         lab = f", lab {attempt.lab[:_SHOWN_OF_HASH]}" if several else ""
         yield f"attempt {number}, {attempt.at}, {attempt.how}: {attempt.outcome}{lab}"
 
 
-def _show_claim(paper: Paper, claim: Claim) -> None:
+def _show_claim(paper: Paper, claim: ClaimStanding) -> None:
     sign = "done" if claim.proved else "pending" if claim.verdict in OPEN else "failed"
     paper.line(sign, claim.says, indent=2, aside=mark(claim))
     how = asked(claim) if claim.tries else ""
@@ -199,7 +199,7 @@ _MARKS = {
 _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
 
-def mark(claim: Claim) -> str:
+def mark(claim: ClaimStanding) -> str:
     """The verdict in words. A refusal that the lab wants is a success."""
     if claim.verdict == "allowed" and ".Simulate" in claim.call:
         words = "proved"  # the simulation was allowed; what it simulated may well be denied
@@ -213,7 +213,7 @@ def mark(claim: Claim) -> str:
     return f"{words} (tried {claim.tries} times)" if claim.tries > 1 else words
 
 
-def asked(claim: Claim) -> str:
+def asked(claim: ClaimStanding) -> str:
     return f"{claim.call} as {claim.identity}" if claim.call else ""
 
 

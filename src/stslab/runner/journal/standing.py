@@ -41,7 +41,7 @@ class Attempt(msgspec.Struct, frozen=True):
     seconds: float | None = None  # None if it was stopped
 
 
-class Claim(msgspec.Struct, frozen=True):
+class ClaimStanding(msgspec.Struct, frozen=True):
     """A claim of the lab, with the try that proved it, or else the last one."""
 
     stage: str
@@ -64,7 +64,7 @@ class Claim(msgspec.Struct, frozen=True):
         return self.verdict in PROVED
 
 
-class Stage(msgspec.Struct, frozen=True):
+class StageStanding(msgspec.Struct, frozen=True):
     id: str
     title: str
     state: StageState
@@ -78,8 +78,8 @@ class Standing(msgspec.Struct, frozen=True):
     """How far a run has come. ``claims`` are all claims of the lab, tried or not, in order."""
 
     run: records.RunRecord
-    stages: tuple[Stage, ...]
-    claims: tuple[Claim, ...]
+    stages: tuple[StageStanding, ...]
+    claims: tuple[ClaimStanding, ...]
 
     @property
     def proved(self) -> int:
@@ -145,7 +145,7 @@ class Standing(msgspec.Struct, frozen=True):
             ],
         }
 
-    def _ids(self, about: Callable[[Stage], bool]) -> tuple[str, ...]:
+    def _ids(self, about: Callable[[StageStanding], bool]) -> tuple[str, ...]:
         return tuple(stage.id for stage in self.stages if about(stage))
 
 
@@ -163,7 +163,7 @@ def standing(past: Past) -> Standing:
     )
 
 
-def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
+def _stages(run: records.RunRecord, past: Past) -> Iterator[StageStanding]:
     """Each stage. One that was not begun, but a later one was, counts as skipped."""
     kinds = records.Entered | records.Skipped
     bodies = (record.body for record in past.recorded(records.Entered, records.Skipped))
@@ -179,7 +179,7 @@ def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
             state = StageState.DONE
         elif isinstance(last.get(stage.id), records.Skipped) or (passed and not tried):
             state = StageState.SKIPPED
-        yield Stage(stage.id, stage.title, state, tried)
+        yield StageStanding(stage.id, stage.title, state, tried)
 
 
 def _attempts(stage: str, past: Past) -> tuple[Attempt, ...]:
@@ -197,16 +197,16 @@ def _attempts(stage: str, past: Past) -> tuple[Attempt, ...]:
 
 def _claim(
     stage: records.StageOutline, number: int, claim: records.ClaimOutline, past: Past
-) -> Claim:
+) -> ClaimStanding:
     place = (stage.id, number)
     checks = past.every(records.CheckRecord)
     tried = [check for check in checks if (check.stage, check.number) == place]
     good = [check for check in tried if _verdict(check, claim) in PROVED]
     last = next(reversed(good or tried), None)
-    told = records.shared(last.claim if last else claim, Claim)
-    told |= records.shared(last, Claim) if last else {}
+    told = records.shared(last.claim if last else claim, ClaimStanding)
+    told |= records.shared(last, ClaimStanding) if last else {}
     own = {"stage": stage.id, "title": stage.title, "tries": len(tried)}
-    return Claim(**told | own, verdict=_verdict(last, claim))
+    return ClaimStanding(**told | own, verdict=_verdict(last, claim))
 
 
 def _verdict(tried: records.CheckRecord | None, claim: records.ClaimOutline) -> ClaimState:
