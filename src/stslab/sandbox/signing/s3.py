@@ -111,7 +111,7 @@ def _verified(
     if context.with_body:
         signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
         plain = _with_payload(plain, payload_hash, signer)
-    return claim.authenticated(plain, record, context, payload_hash)
+    return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
 def _payload_hash(headers: Headers) -> str:

@@ -8,7 +8,16 @@ from botocore.exceptions import ClientError
 from tests.sandbox.cases import Account
 
 
-def test_only_a_presigned_url_has_the_age_of_its_signature(account: Account, fresh: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "absent"),
+    [
+        pytest.param("s3:signatureAge", "true", id="only a presigned URL has an age"),
+        pytest.param("s3:x-amz-content-sha256", "false", id="only a header is the payload's hash"),
+    ],
+)
+def test_the_keys_of_a_presigned_url_are_not_those_of_a_header(
+    account: Account, fresh: str, key: str, absent: str
+) -> None:
     """S3 API Reference, "Amazon S3 Signature Version 4 Authentication Specific Policy Keys"."""
     s3 = account.client("s3", "admin", version="s3v4")
     where = {"Bucket": f"age-{fresh}", "Key": "k"}
@@ -19,7 +28,7 @@ def test_only_a_presigned_url_has_the_age_of_its_signature(account: Account, fre
         "Principal": "*",
         "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{where['Bucket']}/k",
-        "Condition": {"Null": {"s3:signatureAge": "true"}},
+        "Condition": {"Null": {key: absent}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
     s3.put_bucket_policy(Bucket=where["Bucket"], Policy=policy)
