@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
-from stslab.policy.catalogue import suggestions
+from stslab.policy.catalogue import suggestions, table
 from stslab.policy.conditions import OPERATORS, Test, read_test
 from stslab.policy.documents.statement import Element, PrincipalElement, Statement
 from stslab.policy.patterns import ARN_SEPARATORS, remembered
@@ -65,13 +65,13 @@ def _check_rcp(statement: Statement) -> None:
     """Refuse what "RCP syntax" (AWS Organizations) does not support."""
     source = {name: value for name, value in statement.source.items() if name != "Sid"}
     if source["Effect"] == "Allow" and source != _RCP_FULL:
-        raise MalformedPolicy(
-            SYNTAX, "A resource control policy (but RCPFullAWSAccess) can't Allow."
-        )
+        raise MalformedPolicy(SYNTAX, "No resource control policy but RCPFullAWSAccess can Allow.")
     if "NotAction" in source:
         raise MalformedPolicy(SYNTAX, "A resource control policy can't have NotAction.")
-    if source["Effect"] == "Deny" and "*" in listed(source["Action"]):
-        raise MalformedPolicy(SYNTAX, "A resource control policy must name its actions' service.")
+    for action in listed(source["Action"]) if source["Effect"] == "Deny" else ():
+        if action.partition(":")[0].lower() not in table("controlled"):
+            what = f"A resource control policy can't deny '{action}', only some services' actions."
+            raise MalformedPolicy(SYNTAX, what)
 
 
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
