@@ -138,7 +138,7 @@ FOUND = [
     (PolicyKind.IDENTITY, deny(Condition={"Null": {"aws:TagKeys": "no"}}), "value-unreadable"),
     (
         PolicyKind.IDENTITY,
-        allow(resource="arn:aws:sqs:${aws:RequestedRegion}:1:q"),
+        allow(resource="arn:aws:sqs:${aws:RequestedRegion}:111122223333:q"),
         "variable-literal",
     ),
     (

@@ -56,8 +56,7 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     if len(found) > 1 and kind is not PolicyKind.RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
-            trust = kind is PolicyKind.TRUST
-            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if trust else _SAME_SIDS)
+            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if kind is PolicyKind.TRUST else _SAME_SIDS)
     return found
 
 
@@ -206,20 +205,23 @@ _SERVICE: Final = re.compile(
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual form; a resource that does not match is examined more closely.
 _ARN: Final = re.compile(
-    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:(?![^:]*--)[^:]*:(?:[0-9]{12}|aws|\*|):.*",
+    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:(?![^:]*--)[\w*-]*:(?:[0-9]{12}|aws|\*|):.*",
     re.DOTALL,
 )
-# After the service. Where it is not IAM, a word may stand for an account, as in AWS's examples.
-_ACCOUNT: Final = re.compile(r"[^:]+:(?:[0-9]{12}|aws||.*[*?${}].*)|(?!iam:)[^:]+:[a-z-]+")
+# Service, Region, account: if it is not IAM, perhaps with a word, as in AWS's examples.
+_PLACE: Final = re.compile(
+    r"(?!iam:[^:]*:(?!aws$)[a-z-]+$)[^:]+:(?![^:]*--)[\w*?-]*:(?:[0-9]{12}|[a-z-]*|.*[*?].*)"
+)
+_VARIABLE: Final = re.compile(r"\$\{[\w-]+:[^:{}]+\}")
 _NO_PATH: Final = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '
     "group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, "
     "oidc-provider/, report/, access-report/."
 )
 _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
-# Perhaps after the rest of a variable in the account; AWS's own policies have role-template/.
-_OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template)/.*)", re.DOTALL)
-_WILDCARD: Final = re.compile(r"[*?]")
+_OF_IAM: Final = re.compile(rf"\*|root|(?:{_PATHS}|role-template)/.*", re.DOTALL)  # the last: AWS's
+# A wildcard in place of the service; in arn:* it stands for that too.
+_VAGUE: Final = re.compile(r"arn:(?:[^:]*:[^:]*[*?]|[^:]*[*?][^:]*$)")
 _UNQUOTED: Final = (int, float)  # and bool: quotation marks are optional ("... language and JSON")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*(:.+)?", re.DOTALL)
 _OF_URL: Final = re.compile("https?://.*:", re.DOTALL)
@@ -286,27 +288,25 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
     for text in found:
         if _ARN.fullmatch(text) or (text and not text.strip("*")):
             continue
-        parts = text.split(":", ARN_SEPARATORS)
-        # In arn:* the wildcard stands for the service too.
-        vague = parts[0] == "arn" and _WILDCARD.search(parts[min(len(parts), 3) - 1])
-        if vague or (text == "arn:aws" and kind is not PolicyKind.RESOURCE):
+        if _VAGUE.match(text) or (text == "arn:aws" and kind is not PolicyKind.RESOURCE):
             raise MalformedPolicy(_NO_SERVICE, f": {text}")
-        if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
+        if kind is not PolicyKind.RESOURCE and (message := _broken(text)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")
     return found
 
 
-def _broken(text: str, parts: Sequence[str]) -> str:
+def _broken(text: str) -> str:
     """IAM's message about a resource in its policies, as users report it; empty if it is valid."""
+    parts = _VARIABLE.sub("?", text).split(":", ARN_SEPARATORS)
     start, partition, service, region, account = (*parts, *[""] * ARN_SEPARATORS)[:ARN_SEPARATORS]
     whole = len(parts) > ARN_SEPARATORS
     if start != "arn" and (not partition or _PARTITION.fullmatch(partition)):
         return f'Resource {text} must be in ARN format or "*".'
     if start != "arn":  # which the message puts before all that follows the first colon
-        text = ":".join(["arn", *parts[1:], *["*"] * (ARN_SEPARATORS + 1 - len(parts))])
+        text = f"arn:{text.partition(':')[2]}{':*' * (ARN_SEPARATORS + 1 - len(parts))}"
     if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
-    there = "--" not in region and _ACCOUNT.fullmatch(f"{service}:{account}")
+    there = _PLACE.fullmatch(f"{service}:{region}:{account}")
     if not there or not (whole or text.endswith("*")):
         return _LEGACY_PARSING
     bucket = service == "s3" and not (whole and "/" in parts[-1])
