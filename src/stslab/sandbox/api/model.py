@@ -280,12 +280,7 @@ class Internal(Protocol):
     """
 
     def __call__(
-        self,
-        caller: Caller,
-        service: str,
-        operation: str,
-        params: Params,
-        here: bool = False,
+        self, caller: Caller, service: str, operation: str, params: Params, here: bool = False
     ) -> Answer: ...
 
 

@@ -104,7 +104,7 @@ def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Mem
 
 def get_outbound_web_identity_federation_info(_view: View, request: ApiRequest) -> NoReturn:
     """Tokens of the account for services outside AWS can't be enabled here."""
-    message = f"Outbound web identity federation is not enabled for account {request.account}."
+    message = f"Outbound identity federation is disabled for account {request.account}"
     raise ApiFault("FeatureDisabled", message)
 
 

@@ -104,12 +104,7 @@ class Pipeline:
         return serialize.result(service, operation, answer, received.request_id, http)
 
     def internal(
-        self,
-        caller: model.Caller,
-        service: str,
-        operation: str,
-        params: Params,
-        here: bool = False,
+        self, caller: model.Caller, service: str, operation: str, params: Params, here: bool = False
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
         call = Call(caller, service, operation, params)

@@ -28,8 +28,7 @@ class StsService:
         self._judge, self._managed_text, self._spend_mfa = judge, managed_text, spend_mfa
         self._roles = RoleSessions(judge, managed_text)
         self.reads: model.Reads = {
-            "DecodeAuthorizationMessage": self._decode_authorization_message,
-            "GetAccessKeyInfo": self._get_access_key_info,
+            "GetAccessKeyInfo": _get_access_key_info,
             "GetCallerIdentity": _get_caller_identity,
             **dict.fromkeys(_UNAVAILABLE, _unavailable),
         }
@@ -41,26 +40,30 @@ class StsService:
             "GetSessionToken": self._get_session_token,
         }
 
-    def needs(self, _view: View, _request: ApiRequest) -> model.Needs:
-        return ()  # each decides itself: IAM User Guide, "Comparing the AWS STS API operations"
+    def needs(self, _view: View, request: ApiRequest) -> model.Needs:
+        """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
+        params, action = request.params, f"sts:{request.operation}"
+        if request.operation != "GetWebIdentityToken":
+            simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
+            return [model.Need(action, "*")] if simple else ()
+        if params["SigningAlgorithm"] not in ("ES384", "RS256"):
+            raise faults.invalid(
+                "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
+                "documentation for supported algorithms"
+            )
+        tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
+        keys: model.Keys = {
+            "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
+            "sts:IdentityTokenAudience": params["Audience"],
+            "sts:SigningAlgorithm": params["SigningAlgorithm"],
+        }
+        wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
+        return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
 
     def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
         decision = self._judge.decide(view, request, need)
         if not decision.allowed:
             raise faults.access_denied(decision.message)
-
-    def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
-        """The account that a key belongs to, even if it is another account's or was deleted."""
-        self._require(view, request, model.Need("sts:GetAccessKeyInfo", "*"))
-        account = identifiers.account_of_key(request.params["AccessKeyId"])
-        if account is None:
-            raise ApiFault("InvalidClientTokenId", "The access key ID provided is not valid.")
-        return {"Account": account}
-
-    def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
-        """Refused: only services like EC2 encode their denials (API Reference, same name)."""
-        self._require(view, request, model.Need("sts:DecodeAuthorizationMessage", "*"))
-        raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
@@ -124,11 +127,10 @@ class StsService:
         """Whether the request has an MFA code, which is verified. Raises AccessDenied."""
         caller, params = request.caller, request.params
         serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        if serial is None and code is None:
-            return False
-        user = tx.get(User, caller.account, caller.user_name.lower())
-        self._spend_mfa(tx, user, serial, code, request.now)
-        return True
+        if given := serial is not None or code is not None:
+            user = tx.get(User, caller.account, caller.user_name.lower())
+            self._spend_mfa(tx, user, serial, code, request.now)
+        return given
 
     # The libraries for certificates and XML are imported at the first call that needs them.
 
@@ -155,6 +157,14 @@ def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
     target = str(request.params.get("TargetPrincipal"))  # a root user, or the id of its account
     account = target.removeprefix("arn:aws:iam::").removesuffix(":root")
     raise ApiFault(code, message.format(caller=request.caller, target=account))
+
+
+def _get_access_key_info(_view: View, request: ApiRequest) -> Answer:
+    """The account that a key belongs to, even if it is another account's or was deleted."""
+    account = identifiers.account_of_key(request.params["AccessKeyId"])
+    if account is None:
+        raise ApiFault("InvalidClientTokenId", "The access key ID provided is not valid.")
+    return {"Account": account}
 
 
 def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:

@@ -145,8 +145,8 @@ class SessionTags(msgspec.Struct, frozen=True):
         return keys
 
 
-def tags_of(params: Params, calling: Session | None) -> SessionTags:
-    """The tags in a request, and the inherited ones of the ``calling`` session. Raises ApiFault."""
+def tags_of(params: Params, calling: Session | None, *, aws: bool = False) -> SessionTags:
+    """A request's tags, with ``aws`` reserved ones too, and the inherited. Raises ApiFault."""
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
     transitive = params.get("TransitiveTagKeys", ())
     keys = [key for key, _ in passed]
@@ -159,7 +159,7 @@ def tags_of(params: Params, calling: Session | None) -> SessionTags:
         raise wrong(f"Cannot pass more than {_MOST_TAGS} session tags.")
     if len(_folded(keys)) < len(keys):
         raise wrong("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    if any(key.lower().startswith("aws:") for key in keys):
+    if not aws and any(key.lower().startswith("aws:") for key in keys):
         raise wrong("The tag key prefix aws: is reserved. You can't use it in session tags.")
     if _folded(keys) & _folded(key for key, _ in inherited):
         raise wrong(
