@@ -35,6 +35,12 @@ def test_a_list_that_is_too_long() -> None:
     assert "'audience' failed to satisfy constraint: Member must have length less than" in message
 
 
+def test_tags_are_shown_as_aws_shows_them() -> None:
+    tags = [{"Key": f"{number}", "Value": "test"} for number in range(51)]
+    message = refusal("sts", "GetFederationToken", Name="bob", Tags=tags)
+    assert "Value '[Tag(key=0, value=test), Tag(key=1, value=test), " in message
+
+
 def test_a_secret_is_not_shown() -> None:
     message = refusal(
         "sts",

@@ -89,7 +89,7 @@ def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
             elif name in shape.required_members:
                 yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
     elif shape.type_name in ("list", "string", "integer"):
-        told = _listed(value) if shape.type_name == "list" else value
+        told = _listed(value, shape.member.name) if shape.type_name == "list" else value
         shown = "***" if shape.metadata.get("sensitive") else told
         for rule, holds in _rules(shape, value):
             if not holds:
@@ -127,9 +127,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(python)
 
 
-def _listed(values: Sequence[object]) -> str:
+def _listed(values: Sequence[object], kind: str = "") -> str:
     shown = [
-        f"{{{', '.join(f'{name}={part}' for name, part in value.items())}}}"
+        f"{kind}({', '.join(f'{name[:1].lower()}{name[1:]}={one}' for name, one in value.items())})"
         if isinstance(value, dict)
         else str(value)
         for value in values
