@@ -26,7 +26,7 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
-from stslab.structures import beside, listed, mapped
+from stslab.structures import beside, listed, mapped, without
 from stslab.vocabulary import LATEST, LEGACY
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
@@ -272,12 +272,13 @@ def bucket_policy(
 
 
 def _denying_too(text: str, action: str, of: str) -> str:
-    """The policy, whose denials ``of`` an action (in lower case) deny ``action`` too."""
+    """The policy for a request of ``action``: what denies ``of`` (in lower case) denies it too."""
     policy = json.loads(text)
     statements = policy["Statement"] = listed(policy["Statement"])
     for each in policies.named("", text, PolicyKind.RESOURCE).document.about(of):
-        if not each.allows and not each.action.negated:
-            statements[each.index]["Action"] = [*listed(each.source["Action"]), action]
+        if not each.allows:
+            kept = without(each.source, "NotAction")
+            statements[each.index] = kept | {"Action": [*listed(kept.get("Action")), action]}
     return json.dumps(policy)
 
 
