@@ -70,7 +70,7 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         if not least <= len(result) <= most:
             bound = f"minLength: {least}" if len(result) < least else f"maxLength: {most}"
             problems.append(f"{path}: expected {bound}, actual: {len(result)}")
-    if word in FILE.patterns and not re.search(FILE.patterns[word], result):
+    if word in FILE.patterns and not re.search(FILE.patterns[word], result, re.ASCII):
         problems.append(f"{path}: failed validation constraint for keyword [pattern]")
     return result
 
