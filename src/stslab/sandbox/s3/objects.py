@@ -59,10 +59,10 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
     if header:
         raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
-    *before, size = (0, *(part.size for part in version.parts[:number]))
-    if number <= len(version.parts):
-        return Span(sum(before), sum(before) + size, partial=size > 0)
-    raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
+    if number > (count := len(version.parts)):
+        raise fault("InvalidPartNumber", ActualPartCount=count, PartNumberRequested=number)
+    *before, size = (part.size for part in version.parts[:number])
+    return Span(sum(before), sum(before) + size, partial=size > 0)
 
 
 def check_number(number: int) -> None:
@@ -205,8 +205,8 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
         "StorageClass": version.storage_class,
         "ObjectSize": version.size,
     }
-    wanted = request.params.get("ObjectAttributes")
-    if wanted is None:
+    wanted = request.params.get("ObjectAttributes", [""])
+    if wanted == [""]:
         raise fault("InvalidRequest", SAYS["no attributes"])
     for name in wanted:
         if name not in attributes:

@@ -16,6 +16,7 @@ FORM = "multipart/form-data; boundary=b"
     ("content_type", "code", "status", "tells"),
     [
         (FORM, "NotImplemented", 501, {}),
+        (FORM.title(), "NotImplemented", 501, {}),
         (
             "application/xml",
             "PreconditionFailed",

@@ -98,7 +98,7 @@ def operation(http: HttpRequest, where: Address) -> str:
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(subresources, query, http):
             return candidate.name
-    form = http.header("Content-Type").startswith("multipart/form-data")
+    form = http.header("Content-Type").lower().startswith("multipart/form-data")
     asked = (http.method, where.level, *(["form"] if form else subresources))
     if refusal := _REFUSALS.get(" ".join(asked)):
         raise fault(**refusal)
