@@ -172,6 +172,5 @@ def usable(path: Path, what: str = "The state folder") -> Iterator[None]:
 def unusable(
     path: Path, error: OSError | UnicodeDecodeError, what: str = "The state folder"
 ) -> StateFolderError:
-    return StateFolderError(
-        f"{what} {path} can't be used: {getattr(error, 'strerror', None) or error}.", WRITABLE
-    )
+    why = getattr(error, "strerror", None) or error
+    return StateFolderError(f"{what} {path} can't be used: {why}.", WRITABLE)

@@ -219,8 +219,7 @@ def _forbidden(question: Question) -> str:
     if refused and principal.kind in refused:
         return str(refused[principal.kind])
     if principal.member:
-        abroad = request.owner != principal.account
-        if abroad and question.action in table["own account only"]:
+        if request.owner != principal.account and question.action in table["own account only"]:
             return f"callers of another account may not perform {request.action}"
         if arn and not principal.arn.startswith(f"arn:{arn.partition}:"):
             # "How IAM roles differ from resource-based policies": only within one partition.

@@ -33,7 +33,7 @@ _FORMAT, _VERSION = "stslab set-up", 1
 _MOST, _MOST_BESIDES = 64 << 20, 8 << 20  # bytes of it all, and of all but the account
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
 _SHORT = re.compile(rb"(?!PK\x06\x07).{20}PK\x05\x06.{10}\0\0.{4}\0\0", re.DOTALL)
-"""The last 42 bytes of a zip file whose list of files is short, and so is read at once."""
+"""The end of a zip file whose list of files has less than 64 KB. A long one takes long to read."""
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
 _DAMAGED = (OSError, EOFError, BadZipFile, zlib.error, ValueError, LookupError,
             RuntimeError, msgspec.MsgspecError, CredentialsError)  # fmt: skip
@@ -130,9 +130,9 @@ def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
     try:
         with ZipFile(path) as packed:
             files = dict(_unpacked(packed))
-        told = files.pop(_RUN)
-        archive.check(told, _FORMAT, _VERSION)
-        given = msgspec.json.decode(told, type=_Run)
+        text = files.pop(_RUN)
+        archive.check(text, _FORMAT, _VERSION)
+        given = msgspec.json.decode(text, type=_Run)
         for name, keys in given.profiles.items():
             require(name, asdict(keys))
         begun, *_ = [read(link).body for link in given.records]

@@ -27,7 +27,6 @@ _BAD_SID: Final = (
     "expression [0-9A-Za-z]*"
 )
 _NO_ACTIONS: Final = "Policy statement must contain actions."
-_NO_RESOURCES: Final = "AssumeRole policy must not contain resources."
 _NO_STATEMENTS: Final = "Could not parse the policy: Statement is empty!"
 _SAME_SIDS: Final = "Statement IDs (SID) in a single policy must be unique."
 _SAME_SIDS_OF_TRUST: Final = "The Statement Ids in the policy are not unique"
@@ -76,10 +75,10 @@ def _check_rcp(statement: Statement) -> None:
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(document, dict):
         raise MalformedPolicy(SYNTAX, "A policy must be a JSON object.")
-    theirs = kind in _OF_RESOURCES
+    of_resource = kind in _OF_RESOURCES
     _check_names(document, _POLICY_ELEMENTS, kind, "A policy has no element")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
-        message = "The policy must contain a valid version string" if theirs else SYNTAX
+        message = "The policy must contain a valid version string" if of_resource else SYNTAX
         raise MalformedPolicy(message, f"Version must be {LATEST!r} or {LEGACY!r}.")
     if "Id" in document and kind not in (*_OF_RESOURCES, *_OF_IDENTITIES):
         raise MalformedPolicy(SYNTAX, f"A {kind} can't have an Id.")
@@ -89,7 +88,7 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
-        message = _NO_STATEMENTS if theirs and statements == [] else SYNTAX
+        message = _NO_STATEMENTS if of_resource and statements == [] else SYNTAX
         if kind is PolicyKind.RESOURCE and "Statement" not in document:
             message = "Missing required field Statement"
         raise MalformedPolicy(message, "Statement must be a statement, or a list of one or more.")
@@ -150,16 +149,17 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
         raise MalformedPolicy("Policy document should not specify a principal.")
     if "Effect" not in given and kind in _OF_RESOURCES:
         raise MalformedPolicy("Missing required field Effect")
-    if resource and kind is PolicyKind.TRUST:
-        found, negated = "Has prohibited field Resource", _NO_RESOURCES
-        raise MalformedPolicy(negated if resource == "NotResource" else found)
+    if kind is PolicyKind.TRUST and resource == "NotResource":
+        raise MalformedPolicy("AssumeRole policy must not contain resources.")
+    if kind is PolicyKind.TRUST and resource:
+        raise MalformedPolicy("Has prohibited field Resource")
     if not principal and kind in _WITH_PRINCIPAL:
         raise MalformedPolicy("Missing required field Principal")
     if principal == "NotPrincipal" and kind is PolicyKind.RCP:
         raise MalformedPolicy("Has prohibited field NotPrincipal")
     if not action:
-        theirs = kind in _OF_RESOURCES
-        raise MalformedPolicy("Missing required field Action" if theirs else _NO_ACTIONS)
+        of_resource = kind in _OF_RESOURCES
+        raise MalformedPolicy("Missing required field Action" if of_resource else _NO_ACTIONS)
     if not resource and kind not in _OF_RESOURCES:
         raise MalformedPolicy("Policy statement must contain resources.")
     return principal, action, resource

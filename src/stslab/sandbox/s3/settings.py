@@ -31,7 +31,7 @@ from stslab.vocabulary import REGION
 
 MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50
-# S3 User Guide, "Categorizing your storage using tags": letters, digits, spaces and + - = . _ : / @
+# S3 User Guide, "Categorizing your storage using tags". Its spaces include no control characters.
 _CHARACTER = r"(?:[\w+\-=.:/@]|[^\S\x00-\x1f\x85])"
 _KEY, _VALUE = re.compile(_CHARACTER + "{1,128}"), re.compile(_CHARACTER + "{0,256}")
 _SYSTEM = "aws:"

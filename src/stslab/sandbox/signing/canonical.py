@@ -177,7 +177,7 @@ _HTTP_DATE = re.compile(r"\w+, \d+ \w+ \d{4} .+|\w+, \d+-\w+-\d+ .+|\w+ \w+ +\d+
 
 
 def header_time(text: str) -> datetime | None:
-    """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or a date of HTTP; else None."""
+    """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or a date of RFC 9110; else None."""
     if basic := basic_time(text):
         return basic
     try:
