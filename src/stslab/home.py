@@ -92,10 +92,9 @@ def home() -> Home:
             found = Path(folder) / name
             if found.is_symlink() or found.is_fifo():
                 kind = "symbolic link" if found.is_symlink() else "pipe"
-                raise StateFolderError(
-                    f"There is a {kind} in the state folder: {found}. It is not from stslab.",
-                    f"Name another folder in STSLAB_HOME, or remove the {kind}.",
-                )
+                what = f"There is a {kind} in the state folder: {found}. It is not from stslab."
+                fix = f"Name another folder in STSLAB_HOME, or remove the {kind}."
+                raise StateFolderError(what, fix)
     return place
 
 

@@ -111,8 +111,9 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
         effect = effect.capitalize()
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
-        near = kind in _OF_IDENTITIES and str(effect).lower() in ("allow", "deny")
-        other = f"Invalid effect: {source.get('Effect')}" if kind in _OF_RESOURCES else SYNTAX
+        text = effect if isinstance(effect, str) else ""
+        near = kind in _OF_IDENTITIES and text.lower() in ("allow", "deny")
+        other = f"Invalid effect: {source['Effect']}" if text and kind in _OF_RESOURCES else SYNTAX
         message = _LEGACY_PARSING if near else other
         raise MalformedPolicy(message, f" {problem}: it must be 'Allow' or 'Deny'.")
     if principal == "NotPrincipal":

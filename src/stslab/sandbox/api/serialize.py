@@ -27,8 +27,8 @@ _XML_START = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _TABLES = beside(__file__, "answers.yaml")
 _TO_THE_MILLISECOND = frozenset(_TABLES["to the millisecond"])
 _WITH_ZEROS = frozenset(_TABLES["with zeros"])
-_NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
-_CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
+_NO_XML = {*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF} - {*b"\t\n\r"}
+_IN_XML = dict.fromkeys(_NO_XML, "\ufffd")
 _json = functools.partial(json.dumps, separators=(",", ":"), sort_keys=True)  # as AWS does
 
 
@@ -259,4 +259,4 @@ def _elements(members: Mapping[str, Any]) -> str:
 
 def text(value: object) -> str:
     """``value`` as text of an XML element. Characters that XML can't hold become U+FFFD."""
-    return escape(str(value).translate(_CONTROL))
+    return escape(str(value).translate(_IN_XML))
