@@ -218,11 +218,11 @@ def _forbidden(question: Question) -> str:
     refused = table["refused"].get(question.action)
     if refused and principal.kind in refused:
         return str(refused[principal.kind])
-    if principal.member:
-        if request.owner != principal.account and question.action in table["own account only"]:
-            return f"callers of another account may not perform {request.action}"
-        if arn and not principal.arn.startswith(f"arn:{arn.partition}:"):
-            # "How IAM roles differ from resource-based policies": only within one partition.
-            return f"{request.resource} is in another partition than {principal.arn}"
+    outside = request.owner != principal.account and principal.kind is not PrincipalKind.SERVICE
+    if outside and question.action in table["own account only"]:
+        return f"callers of another account may not perform {request.action}"
+    if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
+        # "How IAM roles differ from resource-based policies": only within one partition.
+        return f"{request.resource} is in another partition than {principal.arn}"
     reserved = table["reserved"].get(question.action)
     return str(reserved[1]) if reserved and re.fullmatch(reserved[0], request.resource) else ""
