@@ -251,13 +251,13 @@ def bucket_policy(
 ) -> NamedPolicy | None:
     """The bucket's policy, with ``further`` statements; ``seen``: see :meth:`Judge.seen`.
 
-    With RestrictPublicBuckets, a public policy grants access only within the owner's account.
+    With RestrictPublicBuckets and a public policy, nothing lets other accounts in, nor do ACLs.
     Who may not delete a version may not delete an object without versions ("DeleteObject").
     """
     text = policies.with_arns(bucket.policy, seen) if bucket.policy else ""
     abroad = caller.account != bucket.owner
     if text and abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy):
-        text = ""
+        return None
     if text and not bucket.versioning and action in _DELETING:
         text = _denying_too(text, action, _DELETING[action])
     if grants := list(further):
