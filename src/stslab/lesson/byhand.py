@@ -131,7 +131,7 @@ class ByHand:
         return self._standing(stage, adopted, done, notes, strange)
 
     def _failing(self, stage: Stage) -> Iterator[Lack]:
-        """The checks that fail. None that expects a refusal is made: the log is the learner's."""
+        """The checks that fail. A refusal is decided and not provoked: the log is the learner's."""
         checks, entries = self.runner.checks, self.runner.past.entries()
         for number, check in enumerate(stage.checkpoint):
             held, allowing = not check.call, Allowing()

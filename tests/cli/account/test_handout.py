@@ -60,7 +60,7 @@ def test_a_later_version_has_its_own_advice(tmp_path: Path):
 def test_a_file_that_grows_when_it_is_unpacked(tmp_path: Path, name: str):
     path = packed(tmp_path / "x", {name: bytes(100 << 20)})
     assert path.stat().st_size < 200_000
-    assert "too large" in refused(path)
+    assert "larger than 64 MB" in refused(path)
 
 
 def test_a_file_that_says_that_it_is_smaller(tmp_path: Path):

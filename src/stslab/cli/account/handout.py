@@ -131,7 +131,7 @@ def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
         with ZipFile(path) as packed:
             files = dict(_unpacked(packed))
         text = files.pop(_RUN)
-        archive.check(text, _FORMAT, _VERSION)
+        archive.check_header(text, _FORMAT, _VERSION)
         given = msgspec.json.decode(text, type=_Run)
         for name, keys in given.profiles.items():
             require(name, asdict(keys))
@@ -148,7 +148,7 @@ def _unpacked(packed: ZipFile) -> Iterator[tuple[str, bytes]]:
     entries, account = packed.infolist(), packed.getinfo(_ACCOUNT)
     size = sum(entry.file_size for entry in entries)
     if size > _MOST or size - account.file_size > _MOST_BESIDES:
-        raise ValueError("it is too large")
+        raise ValueError("it is larger than 64 MB, or than 8 MB without the account")
     paths = {PurePath(entry.filename) for entry in entries}
     if len(paths) < len(entries) or any(paths.intersection(path.parents) for path in paths):
         raise ValueError("one of its files is in the place of another")

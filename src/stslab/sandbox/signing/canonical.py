@@ -114,7 +114,7 @@ class Claim:
 
 
 def header_map(request: HttpRequest, *, collapsed: bool = True) -> dict[str, str]:
-    """Headers by lower-case name: values joined by commas; the blanks within may be collapsed."""
+    """Headers by lower-case name, values joined by commas; ``collapsed``: with single blanks."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
         lower, text = name.lower(), value.replace("\n", " ")  # a query's value may have lines

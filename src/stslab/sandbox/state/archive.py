@@ -115,7 +115,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
     """The records, and the names and bodies."""
     try:
-        check(file.readline(_MOST_HEADER), FORMAT, VERSION)
+        check_header(file.readline(_MOST_HEADER), FORMAT, VERSION)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _refused("it is not the file of an account") from error
     decode, known = msgspec.json.Decoder(_Line).decode, decoders()
@@ -146,8 +146,8 @@ def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
         yield record
 
 
-def check(text: bytes, form: str, newest: int) -> None:
-    """SandboxError: the version of this format is unknown here. ValueError: it is another one."""
+def check_header(text: bytes, form: str, newest: int) -> None:
+    """ValueError: the file has another format. SandboxError: its version is unknown here."""
     header = msgspec.json.decode(text, type=Header)
     if header.format != form:
         raise ValueError(f"its format is not {form!r}")

@@ -135,7 +135,7 @@ def opened(path: Path) -> Iterator[tuple[Snapshot, Callable[[str], bytes]]]:
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file of another format, and one in which reading or writing does something else."""
+    """Refuse another format, and views and triggers, which change what is read or written."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchone():
         raise _damaged(path, "it has a view or a trigger")
     row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()

@@ -38,7 +38,7 @@ unvalidated = partial(
     "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity "
     "documentation for requirements.",
 )
-"""STS's error since 2026 for several causes, which it does not tell: the log has them."""
+"""STS's error since 2026 for several causes. It does not tell which one it was; the log does."""
 unverifiable = partial(
     faults.invalid_token,
     "Couldn't retrieve verification key from your identity provider,  please reference "
