@@ -22,6 +22,12 @@ def test_every_row_is_shown_by_something_that_exists(row):
         assert f"\ndef {name}(" in (fidelity.TESTS / file).read_text(), test
 
 
+def test_no_source_ends_where_yaml_sees_a_comment():
+    cut = re.compile(r"^ *source: [^\"'].* #.*", re.MULTILINE)
+    texts = [file.read_text() for file in fidelity.CASES.glob("*.yaml")]
+    assert [line for text in texts for line in cut.findall(text)] == []
+
+
 def test_every_pattern_finds_something():
     for group in yaml_files.read(fidelity.CASES / "table.yaml"):
         for row in group["rows"]:
