@@ -251,10 +251,10 @@ def _refuse(operation: str, headers: Document, parsed: Document, http: HttpReque
         raise fault("NotImplemented", Header=name)
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
         raise invalid_argument(SAYS["no encryption"], _ENCRYPTED, headers[_ENCRYPTED])
-    sent = {**headers, **{f"?{argument}": None for argument, _ in http.query}}
+    sent = {**headers, **{f"?{argument}=": None for argument, _ in http.query}}
     for start, message in _TABLES.refused.get(operation, {}).items():
         for name in (one for one in sent if one.startswith(start)):
-            raise invalid_argument(message, name.removeprefix("?"), sent[name])
+            raise invalid_argument(message, name.strip("?="), sent[name])
     known = {member.wire_name for member in _layout(operation).arguments}
     version = dict(http.query).get("versionId")
     if version and "versionId" not in known:
