@@ -70,7 +70,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
     try:
         policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
-        message = f"IAM would refuse this: {malformed.message.rstrip('.')}."
+        message = f"IAM would refuse this: {malformed.message.rstrip('.!')}."
         word = re.search(r"no operator (\w[\w:]*)", malformed.hint)
         yield "malformed", message, _fix(malformed), word[1] if word else ""
         return
