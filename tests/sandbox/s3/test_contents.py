@@ -91,6 +91,33 @@ def test_no_body_is_read_during_a_transaction() -> None:
     assert client.get_object(Bucket="shop", Key="copy")["Body"].read() == b"a" * SMALLEST + b"b"
 
 
+def test_a_range_that_is_a_part_has_its_composite_checksum() -> None:
+    """S3 User Guide, "Checking object integrity in Amazon S3"; radkawar/stackd's records of S3."""
+    client = Alone(State(Snapshot.of([ACCOUNT]))).client
+    client.create_bucket(Bucket="shop")
+    where = {"Bucket": "shop", "Key": "large"}
+    begun = client.create_multipart_upload(**where, ChecksumAlgorithm="CRC32")
+    upload = {**where, "UploadId": begun["UploadId"]}
+    bodies = enumerate([b"a" * SMALLEST, b"b" * 9], start=1)
+    made = [
+        {"PartNumber": n, **client.upload_part(**upload, PartNumber=n, Body=body)}
+        for n, body in bodies
+    ]
+    sums = [part["ChecksumCRC32"] for part in made]
+    names = ("PartNumber", "ETag", "ChecksumCRC32")
+    parts = [{name: part[name] for name in names} for part in made]
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    ends = [(0, SMALLEST - 1), (SMALLEST, SMALLEST + 8), (SMALLEST, SMALLEST + 7), (1, SMALLEST)]
+    for (first, last), expected in zip(ends, [*sums, None, None], strict=True):
+        asked = {**where, "Range": f"bytes={first}-{last}", "ChecksumMode": "ENABLED"}
+        found = client.get_object(**asked)
+        assert len(found["Body"].read()) == last - first + 1
+        assert found.get("ChecksumCRC32") == expected
+        assert found.get("ChecksumType") == ("COMPOSITE" if expected else None)
+        assert client.head_object(**asked).get("ChecksumCRC32") == expected
+        assert "PartsCount" not in found
+
+
 def test_a_copy_is_of_its_source_as_the_transaction_finds_it() -> None:
     class Changing(State):
         """The source is replaced while its content is read."""

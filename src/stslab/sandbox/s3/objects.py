@@ -97,9 +97,11 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
     for name, value in overridden.items():
         if max(str(value)) > _LAST_LATIN:
             raise invalid_argument(SAYS["no latin"], f"response-{HEADERS[name]}", value)
-    last, number = span.end - 1, params.get("PartNumber")
     parts = version.parts if version.checksum_type == "COMPOSITE" else ()
-    of = next((part for part in parts if part.number == number), version)
+    found = versions.pieces(version, span) if span.partial else ()
+    last, number = span.end - 1, params.get("PartNumber")
+    asked = (one for one in parts if one.number == number or found == ((one.blob, 0, one.size),))
+    of = next(asked, version)
     is_whole = span.end - span.start == version.size
     shown = params.get("ChecksumMode") and (is_whole or of is not version)
     checksums = of.checksums if shown else {}

@@ -42,7 +42,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         account=bucket.owner,
         bucket=bucket.name,
         name=request.params["Key"],
-        upload_id=lookups.token(secrets.token_hex(43)),
+        upload_id=lookups.token(lookups.stamp(request.now) + secrets.token_hex(36)),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         asked={name: str(request.params[name]) for name in ENCRYPTION if request.params.get(name)},
@@ -110,12 +110,12 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
 
 
 def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    """Completing an upload again changes nothing, as long as its object is there."""
+    """To complete it again changes nothing while its object is there, and tells no checksum."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
     item = lookups.object_at(tx, lookups.address_of(request))
     for one in item.versions if item and upload_id else ():
         if one.upload == upload_id:
-            return _completed(request, bucket, one)
+            return _completed(request, bucket, replace(one, checksums={}, checksum_type=""))
     upload = _upload(tx, request)
     preconditions.check_write(tx, request, upload)
     kind = upload.draft.checksum_type or "null"
@@ -244,8 +244,7 @@ def _facts(view: View, upload: Upload) -> Answer:
 
 def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
     """Sorted by key, then by start time."""
-    params = request.params
-    bucket = lookups.bucket_of(view, request)
+    params, bucket = request.params, lookups.bucket_of(view, request)
     after = params.get("KeyMarker", "")
     after_id = params.get("UploadIdMarker", "") if after else ""
     page = listing.page(_after(view, bucket, after, after_id), request, after)
@@ -270,13 +269,11 @@ def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tuple[str, Upload]]:
+def _after(view: View, bucket: Bucket, after: str, after_id: str) -> list[tuple[str, Upload]]:
+    """What follows a place, which an upload has even when it has ended: ids begin with a time."""
     uploads = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
-    uploads.sort(key=lambda one: (one.name, one.draft.modified, one.upload_id))
     if any(one.upload_id == after_id and one.name != after for one in uploads):
         raise invalid_argument("Invalid uploadId marker", "upload-id-marker", after_id)
-    same_key = [one.upload_id for one in uploads if one.name == after]
-    passed = same_key[: same_key.index(after_id) + 1] if after_id in same_key else same_key
-    for upload in uploads:
-        if upload.name > after or (upload.name == after and upload.upload_id not in passed):
-            yield upload.name, upload
+    places = {(one.name, lookups.in_token(one.upload_id)): one for one in uploads}
+    passed = (after, lookups.in_token(after_id) or "~")
+    return [(place[0], places[place]) for place in sorted(places) if place > passed]
