@@ -48,8 +48,8 @@ _HEADERS: Mapping[str, str] = {
     "GrantWrite": "WRITE",
     "GrantWriteACP": "WRITE_ACP",
 }
-_ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailAddress"
-_GRANTEE = re.compile(r"\s*(id|uri|(?i:emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
+_ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailaddress"
+_GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
@@ -84,7 +84,7 @@ def _in_header(view: View, request: ApiRequest, name: str) -> Iterator[Grant]:
         if match is None:
             header = f"x-amz-grant-{permission.lower().replace('_', '-')}"
             raise invalid_argument("Argument format not recognized", header, text)
-        yield Grant(_checked(view, *match.groups()), permission)
+        yield Grant(_checked(view, match[1].lower(), match[2]), permission)
 
 
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
@@ -103,7 +103,7 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
 
 def _checked(view: View, kind: str, grantee: str) -> str:
     """``grantee``, which is named as S3 names what is wrong: by a header or in a document."""
-    if kind.lower() == "emailaddress":  # supported until October 2025: "PutObjectAcl"
+    if kind == _EMAIL:  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
     if kind in ("uri", _URI):
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
