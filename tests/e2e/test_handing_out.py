@@ -56,7 +56,15 @@ def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
     gone = machine.stslab("cleanup", "--yes", STSLAB_HOME=there)
     assert gone.code == 0, gone.said
     assert "is left" in gone.out
+    (run,) = json.loads(machine.stslab("status", "--json", STSLAB_HOME=there).out)
+    ended = str(machine.root / "ended.zip")
+    machine.stslab("sandbox", "export", ended, "--run", run["run"], STSLAB_HOME=there)
     machine.stslab("sandbox", "stop", STSLAB_HOME=there)
+    third = str(machine.root / "third")
+    done = machine.stslab("sandbox", "import", ended, STSLAB_HOME=third)
+    machine.stslab("sandbox", "stop", STSLAB_HOME=third)
+    assert "It has ended." in done.out, done.said
+    assert "Go on" not in done.out
 
 
 def changed(given: Path, change: Callable[[dict[str, Any]], object], name: str = "") -> str:

@@ -292,6 +292,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     """
     from stslab.cli.account import handout
     from stslab.runner.journal.lock import Held
+    from stslab.runner.journal.records import UNFINISHED
     from stslab.sandbox.server import exchange
     from stslab.sandbox.state import archive
 
@@ -307,6 +308,9 @@ def import_command(*, file: Path, yes: bool) -> None:
     with Held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))
+    if run.state not in UNFINISHED:
+        click.echo(for_same_run(f"It has ended. See its report: stslab report {run.id}"))
+        return
     click.echo(for_same_run("See what holds: stslab check --all"))
     click.echo(visible(for_same_run(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}")))
     click.echo(for_same_run(f"Undo it: stslab cleanup {run.id}"))
