@@ -50,6 +50,10 @@ def test_a_run_that_can_not_be_read(tmp_path: Path, written: bytes):
     assert "can't be used" in refused(packed(tmp_path / "x", {"run.json": written}))
 
 
+def test_a_run_without_records(tmp_path: Path):
+    assert refused(packed(tmp_path / "x", {})) == "The journal in the set-up was changed."
+
+
 def test_a_later_version_has_its_own_advice(tmp_path: Path):
     for version in (2, 10**30):
         later = json.dumps({"format": "stslab set-up", "version": version}).encode()

@@ -135,7 +135,7 @@ def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
         given = msgspec.json.decode(text, type=_Run)
         for name, keys in given.profiles.items():
             require(name, asdict(keys))
-        begun, *_ = [read(link).body for link in given.records]
+        begun, *_ = [*(read(link).body for link in given.records), None]
     except _DAMAGED as error:
         raise StslabError(f"The set-up can't be used: {error}.", _HINT) from None
     ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (given.run, SANDBOX)
