@@ -22,7 +22,7 @@ Entity = Named | identities.OidcProvider | identities.MfaDevice
 """The things that have an ARN and tags."""
 SERVICE_PATH = "/aws-service-role/"
 """The path of service-linked roles."""
-_POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
+_POLICY_ARN = re.compile(r"arn:aws:iam::[^:]+:policy/[\x21-\x39\x3b-\x7e]+")
 _RESERVED = re.compile(r"arn:aws:iam::aws:policy/(aws-service-role|root-task)/")
 
 

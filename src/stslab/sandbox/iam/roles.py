@@ -134,10 +134,8 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
     members = _linked(params)
     if tx.get(Role, request.account, members["name"].lower()) is not None:
-        raise faults.invalid_input(
-            f"Service role name {members['name']} has been taken in this account, please try a "
-            "different suffix."
-        )
+        taken = f"Service role name {members['name']} has been taken in this account"
+        raise faults.invalid_input(f"{taken}, please try a different suffix.")
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     role = lookups.put_new(tx, request, Role, **members)
     return {"Role": answers.new_role(role, json.dumps({"Version": LATEST, "Statement": [shown]}))}

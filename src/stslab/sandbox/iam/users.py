@@ -84,7 +84,9 @@ def update_group(tx: Transaction, request: ApiRequest) -> None:
 def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
-        lookups.check_quota("GroupsPerUser", len(user.groups) + 1)
+        if len(user.groups) >= lookups.QUOTAS["GroupsPerUser"]:
+            exceeded = "The maximum number of groups per user is exceeded for user"
+            raise faults.limit_exceeded(f"{exceeded}: {user.name}.")
         tx.put(replace(user, groups=(*user.groups, group.key)))
 
 
