@@ -122,6 +122,38 @@ def test_another_version_is_not_found(direct: Direct) -> None:
     assert code_in(response) == "InvalidAction"
 
 
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"Action=ListUsers", b"ListUsers for version NO_VERSION_SPECIFIED<"),
+        (b"Action=ListUsers&Version=", b"ListUsers for version <"),
+        (b"Action=&Version=2010-05-08", b" for version 2010-05-08<"),
+    ],
+)
+def test_an_operation_is_sought_as_it_was_named(direct: Direct, body: bytes, named: bytes) -> None:
+    # justincormack/argmin, sts_oracle.rs, which runs on AWS
+    response = direct.handle(signed(direct, "iam", body))
+    assert code_in(response) == "InvalidAction"
+    assert b"<Message>Could not find operation " + named in response.body
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("", b"<Message>missing value for decimal type</Message>"),
+        ("many", b"<Code>MalformedInput</Code></Error>"),
+        ("900.0", b"<Code>MalformedInput</Code></Error>"),
+        ("-2147483649", b"<Code>MalformedInput</Code></Error>"),
+        ("-2147483648", b"<Code>ValidationError</Code><Message>1 validation error detected: "),
+    ],
+)
+def test_a_text_that_is_not_a_number(direct: Direct, number: str, said: bytes) -> None:
+    # justincormack/argmin, sts_oracle.rs, which runs on AWS
+    response = direct.handle(signed(direct, "iam", action("ListUsers", MaxItems=number)))
+    assert response.status == 400
+    assert said in response.body
+
+
 def test_an_unsupported_service_is_named_in_the_refusal(direct: Direct) -> None:
     for service in ("ec2", "dynamodb", "lambda", "kms"):
         response = direct.handle(signed(direct, service, b"Action=Describe&Version=2016-11-15"))

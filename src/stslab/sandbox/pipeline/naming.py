@@ -56,15 +56,13 @@ def claimed(service: str, http: HttpRequest) -> str:
 def _name_query(service: str, http: HttpRequest) -> tuple[str, Params]:
     given = dict(_pairs(http))
     current = operations.model(service).metadata["apiVersion"]
-    usual = current if service == "cloudformation" else ""  # which needs none
-    action, version = given.pop("Action", ""), given.pop("Version", usual)
-    if not action:
+    # CloudFormation needs no version.
+    usual = current if service == "cloudformation" else "NO_VERSION_SPECIFIED"
+    action, version = given.pop("Action", None), given.pop("Version", usual)
+    if action is None:
         raise ApiFault("MissingAction", "The request must contain the parameter Action.")
     if version != current or action not in operations.names(service):
-        raise ApiFault(
-            "InvalidAction",
-            f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}",
-        )
+        raise ApiFault("InvalidAction", f"Could not find operation {action} for version {version}")
     shape = operations.operation(service, action).input_shape
     return action, _structure(shape, _tree(given.items())) if shape is not None else {}
 
@@ -94,7 +92,7 @@ def _form(http: HttpRequest) -> Pairs:
         text = http.body.decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PAIRS, errors="strict")
     except ValueError:
-        raise _malformed() from None
+        raise ApiFault("MalformedInput", "Request body is malformed") from None
     return tuple(pairs)
 
 
@@ -102,6 +100,7 @@ def _form(http: HttpRequest) -> Pairs:
 
 _MAX_DEPTH = 32
 _DIGITS = 8  # of an entry's number: no list is longer
+_INTEGERS = range(-(2**31), 2**31)  # AWS reads no others
 _VALUE = ""  # the key under which a node of the tree keeps its own value
 _Tree = dict[str, Any]
 
@@ -129,12 +128,14 @@ def _parse(shape: Shape, node: _Tree) -> object:
         node = node.get(shape.member.serialization.get("name", "member"), {})
         numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
         return [_parse(shape.member, node[key]) for key in sorted(numbers, key=int)]
-    try:
+    if kind not in ("boolean", "integer"):
+        return text
+    with suppress(ValueError):
         if kind == "boolean":
             return ("false", "true").index(text.lower()) == 1
-        return int(text) if kind in ("integer", "long") else text
-    except ValueError:
-        raise _malformed() from None
+        if (number := int(text)) in _INTEGERS:
+            return number
+    raise ApiFault("MalformedInput", "" if text else "missing value for decimal type")
 
 
 def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
@@ -145,7 +146,3 @@ def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
         if inner is not None:
             parsed[name] = _parse(member, inner)
     return parsed
-
-
-def _malformed() -> ApiFault:
-    return ApiFault("MalformedInput", "Request body is malformed")
