@@ -38,6 +38,7 @@ _PAGES = {
     "integrity": "Checking object integrity in Amazon S3",
     "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
     "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
+    "argmin": "justincormack/argmin, sts_oracle.rs",
 }
 
 

@@ -76,6 +76,14 @@ def test_refused(case):
     assert SECRET not in said
 
 
+def test_a_presigned_request_may_have_its_token_in_a_signed_header():
+    # justincormack/argmin, sts_oracle.rs, which runs on AWS
+    sent = {"x-amz-security-token": TOKEN}
+    request = signed("s3-presigned", key="ASIASESSION7EXAMPLE", headers=sent)
+    found = authenticator().authenticate(request)
+    assert found.caller.access_key_id == "ASIASESSION7EXAMPLE"
+
+
 @pytest.mark.parametrize("how", sorted({case["how"] for case in CASES}))
 def test_the_same_request_unedited_is_accepted(how):
     path = "/b/k" if how.startswith("s3") else "/?Action=GetCallerIdentity"

@@ -14,7 +14,7 @@ _ACCOUNT_OFFSET = 1 << 39
 _ACCOUNT_CHARS = slice(4, 12)
 _PARITY_CHAR = 12
 _KEY_LENGTH = 20
-_TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
+TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
 
 
 def access_key_id(prefix: str, account: str, length: int = _KEY_LENGTH) -> str:
@@ -42,8 +42,8 @@ def authorization_id() -> str:
 
 def session_token(size: int) -> str:
     """A new random token of exactly ``size`` bytes."""
-    wanted = size - len(_TOKEN_PREFIX)
-    return _TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
+    wanted = size - len(TOKEN_PREFIX)
+    return TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
 
 
 def account_of_key(key_id: str) -> str | None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
+from stslab.sandbox.api.identifiers import TOKEN_PREFIX
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
@@ -84,7 +85,7 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
         what = f'Invalid credential date "{credential.date}". This date is not the same as '
         raise fault(QUERY, f'{what}X-Amz-Date: "{date}".')
     signed = tuple(parameters["X-Amz-SignedHeaders"].split(";"))
-    token = parameters.get("X-Amz-Security-Token", "")
+    token = headers.get(canonical.TOKEN) or parameters.get("X-Amz-Security-Token", "")
     claim = Claim(credential, signed, parameters["X-Amz-Signature"], time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED
     return _verified(request, headers, claim, payload_hash, context)
@@ -188,10 +189,12 @@ def sent_at(headers: Headers, context: Context) -> datetime:
 def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
     """The access key that signed. ApiFault: it is unknown, its token is wrong, or it expired."""
     record = context.keys(access_key_id)
-    if record is None or not record.active or (record.session_token and not token):
-        raise fault("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
+    unknown = fault("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
+    if record is None or not record.active:
+        raise unknown
     if not canonical.same(record.session_token, token):
-        raise fault("InvalidToken")
+        of_another = record.session_token and (not token or token.startswith(TOKEN_PREFIX))
+        raise unknown if of_another else fault("InvalidToken")
     if context.expired(record):
         raise fault("ExpiredToken")
     return record
