@@ -214,14 +214,14 @@ def _tags(assertion: Assertion) -> sessions.SessionTags:
 
 
 def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:
-    format_ = assertion.subject_format or names.UNSPECIFIED
+    format_ = assertion.subject_format.removeprefix(names.NAME_FORMAT) or names.UNSPECIFIED
     return {
         "aud": assertion.recipient,
         "doc": f"{provider.account}/{provider.name}",
         "iss": assertion.issuer,
         "namequalifier": name_qualifier(assertion.issuer, provider),
         "sub": assertion.subject,
-        "sub_type": format_.removeprefix(names.NAME_FORMAT),
+        "sub_type": "unspecified" if format_ == names.UNSPECIFIED else format_,
     }
 
 
