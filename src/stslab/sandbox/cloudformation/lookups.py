@@ -120,4 +120,5 @@ def exports_in_use(view: View, stack: Stack, new: Mapping[str, str]) -> Iterator
         if name and new.get(name) != output["OutputValue"] and users:
             verb = "update" if name in new else "delete"
             cannot = f"{verb.title()} canceled. Cannot {verb} export {name}"
-            yield f"{cannot} as it is in use by {', '.join(users)}."
+            listed = " and ".join(filter(None, (", ".join(users[:-1]), users[-1])))
+            yield f"{cannot} as it is in use by {listed}."
