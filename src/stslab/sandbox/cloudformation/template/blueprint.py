@@ -78,16 +78,14 @@ class Blueprint:
         self._view, self._missing = view, missing
         self._decided: dict[str, bool] = {}  # with the values that ``masked`` hides
         self._pseudo: Properties = {
+            **template.ANATOMY["pseudo parameters"],
             "AWS::AccountId": stack.account,
-            "AWS::NotificationARNs": [],
             "AWS::NoValue": functions.NO_VALUE,
-            "AWS::Partition": "aws",
             "AWS::Region": stack.region,
             "AWS::StackId": stack.stack_id,
             "AWS::StackName": stack.name,
-            "AWS::URLSuffix": "amazonaws.com",
         }
-        self.imported: list[str] = []
+        self.imported: dict[str, None] = {}  # the names, in order
         self._holds = self._scope(lambda _reference: UNKNOWN).holds
         for condition in in_order(self.template.conditions):
             self._holds(condition)
@@ -183,8 +181,7 @@ class Blueprint:
         if exporter is not None and exporter.stack_id == self.stack.stack_id:
             value = self._missing
         require(value, f"No export named {name} found")
-        if name not in self.imported:
-            self.imported.append(name)
+        self.imported[name] = None
         return value
 
 
@@ -194,8 +191,10 @@ def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dic
     template.well_formed(function not in functions.DECIDERS, f"{must}.")
     value = functions.evaluate(body["Value"], scope)
     template.well_formed(not isinstance(value, bool), "Every Value member must be a string")
-    kind = "" if function == "Ref" else f" and not a {'List' if isinstance(value, list) else 'Map'}"
-    template.well_formed(isinstance(value, str | int | float), f"{must}{kind}.")
+    what = "List" if isinstance(value, list) else "Map"
+    plain = function == "Ref" or value is functions.NO_VALUE
+    told = f"{must}." if plain else f"{must} and not a {what}."
+    template.well_formed(isinstance(value, str | int | float), told)
     result = {"OutputKey": name, "OutputValue": functions.as_text(value)}
     if "Description" in body:
         result["Description"] = functions.as_text(body["Description"])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import Value, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, Value, well_formed
 
 VALUE_LIMIT = 4096
 """The maximum size of a value, in bytes ("AWS CloudFormation quotas")."""
@@ -18,16 +18,13 @@ LISTS = frozenset({"List<Number>", "List<String>", "CommaDelimitedList"})
 NUMBER = frozenset({"Number", "List<Number>"})
 TYPES = TEXT | LISTS | NUMBER
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
-KEYS = LIMITS | frozenset(
-    "AllowedPattern AllowedValues ConstraintDescription Default Description NoEcho Type".split()
-)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def check_declarations(declarations: Mapping[str, Declaration]) -> None:
     """Raise ValidationError for invalid declarations, and for unsupported types."""
     for name, declared in declarations.items():
-        unknown = sorted(set(declared) - KEYS)
+        unknown = sorted(set(declared) - set(ANATOMY["parameter"]))
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
         kind = declared.get("Type")
         well_formed(kind is not None, "Every Parameters object must contain a Type member.")
@@ -42,7 +39,8 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
             fits = not isinstance(declared.get(key), dict | list)
             well_formed(fits, f"Every {key} member must be a string.")
         default = as_text(declared.get("Default", ""))
-        too_long = f"Parameter '{name}' default value '{default}' length is greater than"
+        told = f"[{MASK}]" if is_secret(declared) else default
+        too_long = f"Parameter '{name}' default value '{told}' length is greater than"
         well_formed(len(default) <= VALUE_LIMIT, f"{too_long} {VALUE_LIMIT}.")
         for key in LIMITS & declared.keys():
             fits = _NUMBER.fullmatch(as_text(declared[key])) is not None
@@ -52,6 +50,8 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
             _compiled(pattern)
         except (TypeError, re.error, OverflowError, RecursionError):
             raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
+        if "Default" in declared:
+            _check_value(name, default, declared)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -25,11 +25,8 @@ BODY_LIMIT = 51_200
 """The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""
 
 NESTING_LIMIT = 100
-LARGEST = 2**63
-"""Larger numbers become text."""
 NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
-LONG_FORM_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 PLAIN_TAGS = frozenset({"bool", "int", "float", "null"})
 
 
@@ -59,7 +56,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Value:
     """The long form of ``!Sub …`` and the like: ``{"Fn::Sub": …}``."""
-    name = suffix if suffix in LONG_FORM_WITHOUT_PREFIX else f"Fn::{suffix}"
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
         text = loader.construct_scalar(node)
         return {name: text.split(".", 1) if suffix == "GetAtt" else text}
@@ -121,12 +118,13 @@ def _plain(value: object, path: str, depth: int) -> Value:
         }
     if isinstance(value, list):
         return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
-    filled = value is not None or not depth or path == "/Resources"  # which has an own message
-    require(filled, f"[{path}] 'null' values are not allowed in templates")
+    if value is None and depth:
+        told = re.sub("^(/Resources/[^/]+)/Properties/", r"\1/Type/", path)  # so AWS says it
+        raise invalid(f"[{told}] 'null' values are not allowed in templates")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) < LARGEST else str(value)
+        return value if abs(value) < 2**63 else str(value)  # as text, since it is too large
     if isinstance(value, float):
         require(math.isfinite(value), UNSUPPORTED)
         return value
@@ -144,10 +142,8 @@ def _text(value: Value, of: str = "") -> str:
 
 
 VERSION = "2010-09-09"
-DESCRIPTION_LIMIT = 1024
 ANATOMY: Mapping[str, Any] = beside(__file__, "anatomy.yaml")
-NAME_LIMIT = 255
-EXPORT_NAME_LIMIT = 256
+LONGEST: Mapping[str, int] = ANATOMY["longest"]
 
 
 @dataclass(frozen=True)
@@ -188,7 +184,7 @@ def parse(text: str) -> Template:
     well_formed(resources, "At least one Resources member must be defined.")
     return Template(
         resources={name: _declared(name, body) for name, body in resources.items()},
-        parameters=_named(_section(data, "Parameters"), "Parameter"),
+        parameters=_parameters(_section(data, "Parameters")),
         conditions=_section(data, "Conditions"),
         mappings=_mappings(_section(data, "Mappings")),
         outputs=_outputs(_section(data, "Outputs")),
@@ -212,13 +208,13 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     well_formed(version == VERSION, refusal)
     description = data.get("Description", "")
     well_formed(isinstance(description, str), "Description must be a string.")
-    too_long = f"'Description' length is greater than {DESCRIPTION_LIMIT}."
-    well_formed(len(description.encode()) <= DESCRIPTION_LIMIT, too_long)
+    too_long = f"'Description' length is greater than {LONGEST['description']}."
+    well_formed(len(description.encode()) <= LONGEST["description"], too_long)
 
 
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
-    section: dict[str, Value] = data.get(name) or {}
-    well_formed(isinstance(section, dict), f"{name} section must be an object.")
+    section: dict[str, Value] = data.get(name, {})
+    well_formed(isinstance(section, dict), f"Any {name} member must be an object.")
     _check_count(name, section)
     return section
 
@@ -231,19 +227,21 @@ def _check_count(name: str, members: Mapping[str, Value]) -> None:
 
 def _check_name(noun: str, name: str) -> None:
     well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
-    too_long = f"{noun} name {name} is longer than {NAME_LIMIT} characters."
-    well_formed(len(name) <= NAME_LIMIT, too_long)
+    too_long = f"{noun} name {name} is longer than {LONGEST['name']} characters."
+    well_formed(len(name) <= LONGEST["name"], too_long)
 
 
-def _named(section: dict[str, Value], noun: str) -> dict[str, Value]:
+def _parameters(section: dict[str, Value]) -> dict[str, Value]:
     for name, body in section.items():
-        _check_name(noun, name)
-        well_formed(isinstance(body, dict), f"Any {noun}s member must be an object.")
+        _check_name("Parameter", name)
+        well_formed(isinstance(body, dict), "Any Parameters member must be an object.")
     return section
 
 
 def _declared(name: str, body: Value) -> Declared:
-    _named({name: body}, "Resource")
+    _check_name("Resource", name)
+    malformed = f"[/Resources/{name}] resource definition is malformed"
+    well_formed(isinstance(body, dict), malformed)
     typed = isinstance(body.get("Type"), str)
     well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
     for key in body:
@@ -302,8 +300,10 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
 def _outputs(section: dict[str, Value]) -> dict[str, Value]:
     for name, body in section.items():
         _check_name("Output", name)
-        fits = isinstance(body, dict) and "Value" in body
-        well_formed(fits, "Every Outputs member must contain a Value object")
+        members = body if isinstance(body, dict) else {}
+        unknown = ", ".join(key for key in members if key not in ANATOMY["output"])
+        well_formed(not unknown, f"Invalid outputs property : [{unknown}]")
+        well_formed("Value" in members, "Every Outputs member must contain a Value object")
         _text_of(body, "Condition")
         _text_of(body, "Description")
         if (export := body.get("Export")) is not None:
@@ -319,5 +319,5 @@ def check_export_name(output: str, name: str) -> None:
     lead = f"Output {output} is malformed. The Name field of every Export member must"
     rule = "be specified and consist only of alphanumeric characters, colons, or hyphens."
     well_formed(re.fullmatch(r"[A-Za-z0-9:-]+", name), f"{lead} {rule}")
-    too_long = f"{lead} not be longer than {EXPORT_NAME_LIMIT} characters."
-    well_formed(len(name) <= EXPORT_NAME_LIMIT, too_long)
+    too_long = f"{lead} not be longer than {LONGEST['export name']} characters."
+    well_formed(len(name) <= LONGEST["export name"], too_long)
