@@ -102,11 +102,11 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
             raise BadProperties(f"{which} is not supported by the embedded account")
     problems: list[str] = []
     result = members(kind.properties, properties, "#", problems)
-    if kind.any_of and not any(result.get(name) for name in kind.any_of):
-        problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
         failed = f"Properties validation failed for resource {logical_id} with message:"
         raise BadProperties(f"{failed}\n[{', '.join(problems)}]")
+    if kind.any_of and not any(result.get(name) for name in kind.any_of):
+        raise BadProperties(f"At least one of [{','.join(kind.any_of)}] must be non-empty.")
     return result
 
 
