@@ -183,16 +183,16 @@ def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
 
 def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     """Start a deletion. Also succeeds if the stack does not exist."""
-    params = request.params
-    stack = find(tx, request, params["StackName"])
+    params, given = request.params, request.params["StackName"]
+    stack = find(tx, request, given)
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
         return
-    protected = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
+    protected = f"Stack [{given}] cannot be deleted while TerminationProtection is enabled"
     require(not stack.protected, protected)
     forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
     require(not forced, "A forced deletion is not supported by the embedded account")
     busy = stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE
-    require(not busy, f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
+    require(not busy, f"Stack [{given}] cannot be deleted while in status {stack.status}")
     retained = params.get("RetainResources") or ()
     resources = lookups.resources(tx, stack)
     require(
