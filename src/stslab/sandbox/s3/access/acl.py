@@ -114,8 +114,7 @@ def _checked(view: View, kind: str, grantee: str) -> str:
 
 
 def account_with(view: View, canonical_id: str) -> Account | None:
-    accounts = view.everywhere(Account)
-    return next((one for one in accounts if one.canonical_id == canonical_id), None)
+    return next((one for one in view.everywhere(Account) if one.canonical_id == canonical_id), None)
 
 
 def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
@@ -129,10 +128,9 @@ def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
     owner_id = lookups.canonical_id(view, bucket)
     rows = []
     owner_only = grants is None or not acls_enabled(bucket)
-    for grant in (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants):
-        kind, name = ("Group", "URI") if "://" in grant.grantee else ("CanonicalUser", "ID")
-        grantee = {"Type": kind, name: grant.grantee}
-        rows.append({"Grantee": grantee, "Permission": grant.permission})
+    for one in (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants):
+        kind, name = ("Group", "URI") if "://" in one.grantee else ("CanonicalUser", "ID")
+        rows.append({"Grantee": {"Type": kind, name: one.grantee}, "Permission": one.permission})
     return {"Owner": {"ID": owner_id}, "Grants": rows}
 
 
@@ -168,7 +166,9 @@ def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
 
 def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
     """Refuse a public ACL if Block Public Access does, even if a policy allows it."""
-    if acls_enabled(bucket) and bucket.block.block_public_acls and _is_public(request):
+    # Where ACLs are disabled, a write with one is refused for that.
+    counts = acls_enabled(bucket) or request.operation.endswith("Acl")
+    if counts and bucket.block.block_public_acls and _is_public(request):
         raise prevented(request, bucket, "ACLs", "BlockPublicAcls")
 
 
