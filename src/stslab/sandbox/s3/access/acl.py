@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
@@ -97,7 +97,7 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
         members = ((_ID, "ID"), (_URI, "URI"), (_EMAIL, "EmailAddress"))
         given = next(((kind, grantee[name]) for kind, name in members if grantee.get(name)), None)
         if not permission or given is None:
-            raise malformed()
+            raise fault("MalformedACLError")
         yield Grant(_checked(view, *given), permission)
 
 
