@@ -63,8 +63,8 @@ def _plain(value: str) -> str:
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     params, rule = request.params, settings.encryption_rule(bucket)
     if params.get("SSECustomerAlgorithm"):
-        blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
-        raise fault("NotImplemented" if "NONE" in blocked else "AccessDenied")
+        allowed = "NONE" in str(rule.get("BlockedEncryptionTypes"))
+        raise fault("NotImplemented") if allowed else acl.prevented(request, bucket, "SSE-C")
     if params.get("SSECustomerKey") or params.get("SSECustomerKeyMD5"):
         raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
     algorithm = params.get("ServerSideEncryption", "")

@@ -169,18 +169,18 @@ def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
     # Where ACLs are disabled, a write with one is refused for that.
     counts = acls_enabled(bucket) or request.operation.endswith("Acl")
     if counts and bucket.block.block_public_acls and _is_public(request):
-        raise prevented(request, bucket, "ACLs", "BlockPublicAcls")
+        raise prevented(request, bucket, "public ACLs")
 
 
-def prevented(request: ApiRequest, bucket: Bucket, what: str, setting: str) -> ApiFault:
-    """The error of a Block Public Access setting. Only the owner's account gets the reason."""
+def prevented(request: ApiRequest, bucket: Bucket, why: str) -> ApiFault:
+    """The error of what a bucket's settings refuse. Only the owner's account gets the reason."""
     if request.caller.account != bucket.owner:
         return fault("AccessDenied")
-    key = request.params.get("Key")
-    message = f"User: {request.caller.principal.arn} is not authorized to perform: "
-    message += f's3:{request.operation} on resource: "{bucket.arn}{f"/{key}" if key else ""}" '
-    message += f"because public {what} are prevented by the {setting} setting in S3 Block Public "
-    return fault("AccessDenied", f"{message}Access.")
+    key, operation = request.params.get("Key"), request.operation
+    action = operation if operation.startswith("Put") else "PutObject"
+    message = f"User: {request.caller.principal.arn} is not authorized to perform: s3:{action} "
+    message += f'on resource: "{bucket.arn}{f"/{key}" if key else ""}" because {SAYS[why]}'
+    return fault("AccessDenied", message)
 
 
 def _is_public(request: ApiRequest) -> bool:

@@ -102,7 +102,7 @@ def put_bucket_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Non
     bucket = _own_bucket(tx, request)
     text = _checked(tx, str(request.params.get("Policy", "")), bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
-        raise acl.prevented(request, bucket, "policies", "BlockPublicPolicy")
+        raise acl.prevented(request, bucket, "public policies")
     try:
         stored = policies.with_ids(text, judge.seen(tx))
     except ApiFault as refused:
