@@ -7,9 +7,8 @@ import pytest
 
 from stslab.aws import embedded
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.aws.command import aws_command
+from stslab.aws.command import aws_command, describer
 from stslab.aws.profiles import ProfileFiles
-from stslab.cli.aws_command import describer
 from stslab.lab import listing, loader
 from stslab.runner.events import CheckStarted, StepStarted
 from stslab.runner.ports import Call, Credentials, TargetInfo

@@ -10,11 +10,11 @@ from msgspec import structs
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
+from stslab.aws.command import describer
 from stslab.aws.embedded import Control
 from stslab.aws.guard import Learner, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of
-from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_select
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError

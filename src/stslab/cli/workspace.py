@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.command import describer
 from stslab.aws.target import name_of, selecting
-from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_name, interruptible
 from stslab.cli.options import USUAL_LAB
 from stslab.cli.progress import labs_to_do

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
+from stslab.aws.command import describer
 from stslab.aws.target import name_of, selecting
 from stslab.cli.accounts import open_account
-from stslab.cli.aws_command import describer
 from stslab.cli.failures import tried_all
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from stslab.aws import environment
+from stslab.aws.command import command_of, describer
 from stslab.cli.accounts import OpenAccount
-from stslab.cli.aws_command import command_of, describer
 from stslab.cli.run.refusals import explained
 from stslab.cli.workspace import Workspace
 from stslab.durations import spoken

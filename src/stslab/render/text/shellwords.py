@@ -9,15 +9,8 @@ import shlex
 from contextlib import suppress
 
 _WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""", re.DOTALL)
-_SUBSTITUTED = re.compile(r"(AWS_[A-Z_]+)=(\$\(aws configure get \w+ --profile \w+\))")
 _CONTINUED = " \\"
 _DEEPER = "  "
-
-
-def kept(word: str) -> str:
-    """A variable set from ``aws configure get``, quoted for the shell; "" for other words."""
-    found = _SUBSTITUTED.fullmatch(word)
-    return f'{found[1]}="{found[2]}"' if found else ""
 
 
 def wrapped(command: str, width: int, indent: str = "") -> list[str]:

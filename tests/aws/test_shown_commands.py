@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.aws.command import aws_command
-from stslab.cli.aws_command import command_of, describer
+from stslab.aws.command import aws_command, command_of, describer
 from stslab.lab.loader import load
 from stslab.render.text.shellwords import wrapped
 from stslab.resources import bundled
