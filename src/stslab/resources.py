@@ -1,10 +1,13 @@
 """Finds the bundled labs, templates and policies, in a checkout and in an installed wheel."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 _LARGEST = 2**20
+_IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
+_ID = re.compile(r"^id: *(['\"]?)([a-z][a-z0-9-]{0,63})\1 *(?:#.*)?$", re.MULTILINE)
 
 
 @cache
@@ -31,6 +34,23 @@ def foreign_folder() -> Path | None:
     """The folder with more labs that ``STSLAB_LABS`` names; None if it is not set."""
     named = os.environ.get("STSLAB_LABS")
     return Path(os.path.expanduser(named)) if named else None  # noqa: PTH111 - as in home.expanded
+
+
+def labs_in(folder: Path) -> list[Path]:
+    """The labs in a folder and its direct subfolders."""
+    files = [*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]
+    return sorted(path for path in files if _IS_LAB.search(text_of(path)))
+
+
+def labs_by_id() -> dict[str, Path]:
+    """The labs in STSLAB_LABS and the bundled ones; one that says no id has its file's name.
+
+    They are read with a pattern, not as YAML: a shell that completes them does not wait.
+    """
+    folder = foreign_folder()
+    files = (*(labs_in(folder) if folder else ()), *bundled_labs())
+    said = {path: _ID.search(text_of(path)) for path in files}
+    return {found[2] if found else path.stem: path for path, found in said.items()}
 
 
 def text_of(path: Path) -> str:

@@ -25,7 +25,6 @@ OWN, NOBODY = "own", "nobody"
 Signer = Credentials | str
 """Credentials, or ``OWN``, the learner's in botocore's chain, or ``NOBODY``: calls are unsigned."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 
 # Settings that botocore must not take from the environment: they would redirect calls.
@@ -72,7 +71,7 @@ class Clients:
             ignore_configured_endpoint_urls=True,
             signature_version=UNSIGNED if signer == NOBODY else None,
             user_agent_extra="stslab",
-            connect_timeout=_CONNECT_SECONDS,
+            connect_timeout=10.0,
             read_timeout=self.read_seconds,
             **local,
         )

@@ -106,7 +106,6 @@ def real_target(
 
 # -- what a lab needs of the account --------------------------------------------------------------
 
-_RUN_ID = "<run>"
 _UNKNOWN = re.compile(r"<[^<>]*>")
 
 _RESOURCES: Mapping[str, str] = {
@@ -132,7 +131,7 @@ class Footprint(msgspec.Struct, frozen=True):
 
 def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     """The footprint of the whole lab, with the permissions needed in the account of ``admin``."""
-    base = basis(lab, _RUN_ID, target)
+    base = basis(lab, "<run>", target)
     listed = list(lab_calls(lab, base, embedded=target.embedded))
     kinds = [kind for each in listed if each.when == STEP for kind in each.kinds]
     there = target.of(target.accounts.get(admin, ""))
@@ -210,8 +209,6 @@ def surveyed(
 # Only calls that read. Where the caller may not read, nothing is refused here: the lab's own
 # calls show whether they are allowed.
 
-_SESSION = re.compile(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+")
-_CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")
 # Words for production: acme-prod, prod1, production, prd; not product.
 _PRODUCTION = re.compile(r"prod(?!uct(?!ion))|(?<![a-z])(prd|live)(?![a-z])")
 
@@ -254,9 +251,9 @@ def _principal(clients: Clients, arn: str) -> str:
 
     IAM API Reference, "SimulatePrincipalPolicy".
     """
-    if _CALLABLE.fullmatch(arn):
+    if re.fullmatch(r"arn:[^:]+:iam::\d+:(user|role)/.+", arn):
         return arn
-    session = _SESSION.fullmatch(arn)
+    session = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+", arn)
     response = _ask_iam(clients, "get_role", RoleName=session[1]) if session else None
     return str(response["Role"]["Arn"]) if response else ""
 
@@ -318,7 +315,6 @@ def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
 # commas or blanks. A list that can't be read stops stslab before any call.
 
 _VARIABLE = "STSLAB_DENY_ACCOUNTS"
-_ACCOUNT = re.compile(r"\d{12}")
 
 
 def denied_accounts() -> dict[str, str]:
@@ -337,7 +333,7 @@ def denied_accounts() -> dict[str, str]:
     lists = ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text))
     for where, listed in lists:
         for account in listed.replace(",", " ").split():
-            if not _ACCOUNT.fullmatch(account.replace("-", "")):
+            if not re.fullmatch(r"\d{12}", account.replace("-", "")):
                 fix = "List accounts by their twelve digits, with commas or blanks between them."
                 raise UsageError(f"{where}: {account!r} is not an account id.", fix)
             found[account.replace("-", "")] = where

@@ -56,7 +56,6 @@ class ProfileFiles:
         self._processes = processes
         self._removed = set[str]()
         self._known: dict[str, dict[str, str]] | None = None
-        self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
         require(name, _values(credentials))
@@ -133,17 +132,9 @@ class ProfileFiles:
         self._write(self._read(), names)
 
     def _read(self) -> dict[str, Credentials]:
-        """The credentials file, parsed again only if it has changed."""
+        parser, text = configparser.RawConfigParser(default_section=""), b""
         with self._usable(), suppress(FileNotFoundError):
-            now = self.credentials_file.stat()
-            stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
-            if self._read_last is None or self._read_last[0] != stamp:
-                self._read_last = stamp, self._parsed(self.credentials_file.read_bytes())
-            return dict(self._read_last[1])
-        return {}
-
-    def _parsed(self, text: bytes) -> dict[str, Credentials]:
-        parser = configparser.RawConfigParser(default_section="")
+            text = self.credentials_file.read_bytes()
         try:
             parser.read_string(text.decode())
             found = {

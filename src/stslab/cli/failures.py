@@ -22,12 +22,11 @@ from stslab.errors import StslabError, UsageError
 from stslab.home import location, unusable
 from stslab.redaction import redact_named, redact_text
 from stslab.render.text.safe import visible
-from stslab.render.text.symbols import columns, in_words, symbols_for
+from stslab.render.text.symbols import in_words, symbols_for
 from stslab.resources import text_of
 
 E = TypeVar("E", bound=StslabError)
 GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
-_NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANYWHERE = "sandbox why hint solve watch report".split()  # commands that have no --target
@@ -185,7 +184,7 @@ def _laid_out(text: str, indent: int) -> str:
     if left_out > 0:  # a message may quote very long input
         head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
         text = f"{head} ... ({left_out:,} characters left out) ... {tail}"
-    width = max(columns() - indent, _NARROWEST)
+    width = max(shutil.get_terminal_size().columns - indent, 20)
     words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     lines: list[str] = []
     for line in visible(text).split("\n"):

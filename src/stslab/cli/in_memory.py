@@ -38,11 +38,8 @@ from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.vocabulary import ADMIN, LEARNER, PARTNER, REGION
 
-_URL = "http://127.0.0.1:4566"
-_PACE = 0.002
-_SHARED = "shared"
 TARGET: Final = TargetInfo(
-    "inside", "sandbox", LEARNER, REGION, pace=_PACE, accounts={"partner": PARTNER}
+    "inside", "sandbox", LEARNER, REGION, pace=0.002, accounts={"partner": PARTNER}
 )
 
 
@@ -188,7 +185,7 @@ class _Shared(Clients):
     """One client for each service, since making one is slow; each call sets its credentials."""
 
     def __init__(self, answer: Callable[..., AWSResponse]) -> None:
-        super().__init__(REGION, _URL)
+        super().__init__(REGION, "http://127.0.0.1:4566")
         self._answer = answer
         self._session(own=False).set_credentials("none", "none")
 
@@ -198,7 +195,7 @@ class _Shared(Clients):
             signs.access_key = signer.access_key_id
             signs.secret_key = signer.secret_access_key
             signs.token = signer.session_token or None
-            signer = _SHARED
+            signer = "shared"
         return super().client(service, signer, patient=patient)
 
     def _made(self, service: str, signer: Signer, *, patient: bool) -> Any:

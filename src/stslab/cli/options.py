@@ -11,7 +11,7 @@ import click
 
 from stslab.errors import StslabError, UsageError
 from stslab.home import home
-from stslab.resources import bundled_labs, foreign_folder, text_of
+from stslab.resources import labs_by_id, text_of
 
 Command = Callable[..., object]
 SANDBOX = "sandbox"
@@ -103,23 +103,22 @@ def json_option(
 
 
 # -- the ids of labs, stages, faults and runs, for a shell that completes them -------------------
-# Labs are read with patterns, not as YAML: it must be instant, and a miss does no harm.
+# Their parts are found with patterns too: it must be instant, and a miss does no harm.
 
-_LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _PART = r"^{}:.*?(?=^[a-z]|\Z)"
 _ID = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 
 
 def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The matching labs; for `stslab run` also `next`."""
-    names = [*_labs(), *(["next"] if ctx.command.name == "run" else [])]
+    names = [*labs_by_id(), *(["next"] if ctx.command.name == "run" else [])]
     return [name for name in names if name.startswith(incomplete)]
 
 
 def _ids(part: str, ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     # Behind an option without its value, arguments are not parsed.
     lab = str(ctx.params.get("lab") or next(iter(ctx.args), USUAL_LAB))
-    text = _labs().get(lab) or text_of(Path(lab))
+    text = text_of(labs_by_id().get(lab, Path(lab)))
     found = re.search(_PART.format(part), text, re.MULTILINE | re.DOTALL)
     ids: list[str] = _ID.findall(found[0]) if found else []
     return [each for each in ids if each.startswith(begun)]
@@ -136,11 +135,3 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
             return [run.id for run in journal.runs() if run.id.startswith(incomplete)]
     except StslabError:
         return []
-
-
-def _labs() -> dict[str, str]:
-    """The text of each lab that has an id, by id."""
-    folder = foreign_folder()
-    further = [*folder.glob("*.yaml"), *folder.glob("*/*.yaml")] if folder else []
-    texts = [text_of(path) for path in (*further, *bundled_labs())]
-    return {found[1]: text for text in texts if (found := _LAB.search(text))}

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any, NamedTuple
 from stslab import resources
 from stslab.errors import LabError
 from stslab.lab.reading.problems import did_you_mean
-
-_IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 
 class LabHeader(NamedTuple):
@@ -40,12 +37,6 @@ def headers(folder: Path) -> list[LabHeader]:
         return len(before)
 
     return sorted(every, key=lambda one: (steps(one.id), one.id, one.path))
-
-
-def labs_in(folder: Path) -> list[Path]:
-    """The labs in a folder and its direct subfolders."""
-    files = [*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]
-    return sorted(path for path in files if _IS_LAB.search(resources.text_of(path)))
 
 
 def header(path: Path) -> LabHeader:
@@ -87,19 +78,10 @@ def find(name_or_path: str | Path) -> Path:
 
     Ids are of bundled labs, and of those in STSLAB_LABS. LabError: no lab; loading tests the path.
     """
-    path = Path(name_or_path)
-    named = str(name_or_path)
-    folder = resources.foreign_folder()
-    files = [*(labs_in(folder) if folder else ()), *sorted(resources.labs_folder().glob("*.yaml"))]
-    says_so = re.compile(rf"^id: *{re.escape(named)}$", re.MULTILINE)
-    likely = [one for one in files if says_so.search(resources.text_of(one))]
-    known = {
-        named if likely and one.problem else one.id: one.path  # loading it reports the problem
-        for one in map(header, likely or files)
-    }
+    path, named, known = Path(name_or_path), str(name_or_path), resources.labs_by_id()
     if named in known:
         return known[named]
-    within = labs_in(path) if named else []
+    within = resources.labs_in(path) if named else []
     if len(within) > 1:
         listed = ", ".join(map(str, within))
         raise LabError(f"{named} has {len(within)} labs.", f"Name one of them: {listed}.")

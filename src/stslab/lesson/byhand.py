@@ -35,7 +35,6 @@ Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's f
 GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
-_TRUST = "iam.UpdateAssumeRolePolicy"
 _GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
 _HOLD = "This must hold too: {}."
 _UNPLACED = (
@@ -267,7 +266,7 @@ class ByHand:
     def _is_alike(self, stage: Stage, step: Step, cells: Collection[access.CellState]) -> bool:
         """Whether the account behaves as after this step; False if that can't be decided."""
         params = self._known(step.params)
-        if step.call != _TRUST:
+        if step.call != "iam.UpdateAssumeRolePolicy":
             account = self.runner.work.place_of(step.identity).account
             return _behaves(step, params, account, self.runner.work.calls.once)
         role, table = f":role/{params.get('RoleName')}", self.runner.lab.access

@@ -284,7 +284,6 @@ _OPERATORS = _TABLES["operators"]
 _OF_ARNS = ("Resource", "Principal", "Condition")
 _PATHS = re.compile(r"(?<=:(?:role|user)/)(?:[^/]+/)+(?=[^/])")
 _BUCKET = re.compile(r"arn:[^:]+:s3:::[^/*]+")
-_KEYS = ("aws:SourceArn", "aws:SourceAccount")
 _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str], str]], ...] = (
     ("account", _OF_ARNS, lambda text, account: text.replace(account, PARTNER)),
     ("path", _OF_ARNS, lambda text, *_: _PATHS.sub("", text)),
@@ -328,7 +327,7 @@ def _other_conditions(statement: Mapping[str, Part]) -> Iterator[tuple[str, Path
         if operator in _OPERATORS:
             yield operator, ("Condition",), {**rest, _OPERATORS[operator]: tests}
         for key in tests:
-            wrong = next(name for name in _KEYS if name != key)
+            wrong = next(name for name in ("aws:SourceArn", "aws:SourceAccount") if name != key)
             others = {wrong if name == key else name: value for name, value in tests.items()}
             yield key, ("Condition",), {**rest, operator: others}
 

@@ -27,7 +27,6 @@ _POWERS = ("iam:Get*", "iam:Create*", "iam:Put*")
 """Actions that let a session read IAM, or give itself more permissions."""
 _OF_PEOPLE = frozenset({"Tags", "Description", "StackName", "TemplateBody", "Sid"})
 """Parameters that change nobody's permissions."""
-_ARN_PARTS = 5
 _LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
 
@@ -263,7 +262,7 @@ def _widened(resource: Part) -> Part:
     if not isinstance(resource, str):
         text = next(iter(resource.values()), "") if isinstance(resource, Mapping) else ""
         return {"Fn::Sub": _widened(text)} if isinstance(text, str) and ":" in text else "*"
-    head = resource.split(":", _ARN_PARTS)[:_ARN_PARTS]
+    head = resource.split(":", 5)[:5]
     return ":".join([*head, "*"]) if resource.startswith("arn:") else "*"
 
 

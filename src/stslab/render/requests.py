@@ -23,7 +23,6 @@ _NARROW = 80
 _DAY, _TIME = slice(0, 10), slice(11, 19)
 _INDENT = 11
 _SHOWN = 8  # characters of a request's id
-_LOCAL = ("127.0.0.1", "")
 
 
 def call_name(event: Event) -> str:
@@ -94,7 +93,7 @@ class RequestTable:
         if gates := self._gates(event):
             self._paper.prose(self._gates_in_order(gates), indent=_INDENT)
         source = str(event.get("sourceIPAddress", ""))
-        source = "" if source in _LOCAL else f"from {source}"
+        source = "" if source in ("127.0.0.1", "") else f"from {source}"
         for text in filter(None, (source, reason)):
             self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else "red")
 

@@ -105,14 +105,12 @@ def status(as_json: bool) -> None:
 
 # -- its clock -----------------------------------------------------------------------------------
 
-_BACK = re.compile(r"-\d.*")
-
 
 class _Moving(click.Command):
     """A command that takes ``-30m`` as a move back in time, not as options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        moves = [each for each in args if _BACK.fullmatch(each)]
+        moves = [each for each in args if re.fullmatch(r"-\d.*", each)]
         others = [each for each in args if each not in moves]
         return super().parse_args(ctx, [*others, "--", *moves] if moves else others)
 
@@ -163,8 +161,6 @@ def _moment(text: str, meant: str, fix: str) -> datetime:
 
 # -- its requests --------------------------------------------------------------------------------
 
-_PAUSE = 0.2
-
 
 @click.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Show new requests too, until Ctrl-C.")
@@ -202,7 +198,7 @@ def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_j
             while True:
                 for event in new:
                     show(event)
-                time.sleep(_PAUSE)
+                time.sleep(0.2)
                 new = list(filter(matches, tail.read()))
         return
     found = list(islice(filter(matches, newest_first(folder)), limit))

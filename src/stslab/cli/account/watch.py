@@ -34,8 +34,6 @@ from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_re
 from stslab.sandbox.server import client
 from stslab.vocabulary import Gate, PolicyKind
 
-_PAUSE = 0.3
-
 
 def follow(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account until Ctrl-C."""
@@ -46,7 +44,7 @@ def follow(*, every: bool, as_json: bool) -> None:
         stack.callback(signal.signal, signal.SIGINT, before)
         shown = _Lines() if as_json else _Screen(stack)
         watching = _Watching(home(), shown, stack, every=every)
-        while not stopped.wait(_PAUSE):
+        while not stopped.wait(0.3):
             watching.look()
 
 

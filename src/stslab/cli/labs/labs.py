@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,7 @@ from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
 from stslab.render.text.safe import visible
-from stslab.render.text.symbols import columns
-from stslab.resources import bundled_labs, foreign_folder, labs_folder
+from stslab.resources import bundled_labs, foreign_folder, labs_folder, labs_in
 
 
 @click.command("labs")
@@ -27,7 +27,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
     Other commands take a lab's id. For a lab in a FOLDER named here, they take its path.
     """
     from stslab.cli.progress import known_of, progress
-    from stslab.lab.listing import header, headers, labs_in
+    from stslab.lab.listing import header, headers
 
     further = folder or foreign_folder()
     foreign = [header(path) for path in labs_in(further)] if further else []
@@ -44,7 +44,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    width, widest = columns(), max(len(row["id"]) for row in rows)
+    width, widest = shutil.get_terminal_size().columns, max(len(row["id"]) for row in rows)
     for number, row in enumerate(rows, 1):
         proved = f"{row['proved']} of {row['claims']} proved"
         marks = ["foreign"] if row["foreign"] else []
@@ -83,7 +83,6 @@ def show(*, lab: str, as_table: bool) -> None:
 
 
 STARTS = Path(__file__).parent / "starts"
-_ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _SCHEMA = "lab.schema.json"
 
 
@@ -96,7 +95,7 @@ def new(*, lab_id: str, start: str) -> None:
 
     Change one thing at a time, and test it again.
     """
-    if not _ID.fullmatch(lab_id):
+    if not re.fullmatch(r"[a-z][a-z0-9-]{1,39}", lab_id):
         fix = "Use 2 to 40 small letters, digits and -, beginning with a letter."
         raise UsageError(f"{lab_id!r} is not a valid name for a lab.", fix)
     folder = Path(lab_id)
@@ -152,7 +151,7 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
 
 def _labs(path: Path) -> list[Path]:
     """The labs in a folder or of an id; any other path itself, so that reading it fails."""
-    from stslab.lab.listing import find, labs_in
+    from stslab.lab.listing import find
 
     with suppress(OSError, LabError):
         return labs_in(path) or [find(path)]

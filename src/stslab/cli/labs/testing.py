@@ -28,14 +28,14 @@ from stslab.durations import counted, spoken
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.lint import rules_allowed
-from stslab.lab.listing import find, labs_in
+from stslab.lab.listing import find
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.lesson.evidence import call_of
 from stslab.render.report.junit import Case, add_suite, written
 from stslab.render.text.safe import visible
-from stslab.resources import bundled_labs, text_of
+from stslab.resources import bundled_labs, labs_in, text_of
 from stslab.runner.calls.waiters import wait
 from stslab.runner.events import CheckFinished, CleanupFinished, Event, RunStarted
 from stslab.runner.journal.records import UNFINISHED, How

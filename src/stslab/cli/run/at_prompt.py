@@ -24,7 +24,6 @@ _RUNS = (
     "After a profile's name, as in `admin $`, and where Enter tries again, any other line runs in a"
     " shell, with the lab's profiles."
 )
-_NOTHING = "There is nothing else to do here. Go on with Enter."
 _COMPARE = (
     "Does each policy that is shown allow this call? A digit answers; `policies` shows the full"
     " policies."
@@ -161,7 +160,7 @@ class AtPrompt:
         if word == "copy":
             return "There is no command here."
         if not isinstance(scene, Asking):
-            return _NOTHING
+            return "There is nothing else to do here. Go on with Enter."
         if word == "more":
             return _LATER
         return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY

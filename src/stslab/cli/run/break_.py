@@ -34,7 +34,6 @@ from stslab.runner.report import fault_of
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
-_MANY = 10_000
 
 
 def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
@@ -63,7 +62,7 @@ def begin(name: str, asked: str) -> None:
         loop = Loop(workspace, opened, lab, How.BREAK)
         loop.lacks = ("skip", "status")
         if stands is None:
-            asked = asked or f"--seed {secrets.randbelow(_MANY)}"
+            asked = asked or f"--seed {secrets.randbelow(10_000)}"
             loop.screen.say("Looking for things that can be broken and fixed again ...")
             stands = Broken(chosen(lab, offered(lab), asked), FaultState.CHOSEN, asked)
             loop.runner.start_or_resume()

@@ -31,7 +31,6 @@ from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import ADMIN, Gate
 
 _ABOUT = {HINT: "hint", WHY: "why"}
-_LATER = 0.3  # seconds
 _TICKET = "A colleague reports"
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
@@ -268,7 +267,7 @@ class FaultExercise(_Exercise):
         if before == now and was == self._seen:
             return
         if was == self._seen:  # a change may be visible before its line in the log
-            time.sleep(_LATER)
+            time.sleep(0.3)
             self._seen = self._state()
         stands, tried = self.stands, was != self._seen
         wide = any(lack.limits for lack in now)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from stslab.cli.options import (
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.render.text.safe import visible
-
-if TYPE_CHECKING:
-    from stslab.runner.journal.standing import Standing
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
@@ -186,6 +183,10 @@ _FEW = 5  # fit a screen
 @json_option("A JSON array, on stdout.")
 def status(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, newest first, and how far each is."""
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    from stslab.render.text.symbols import WIDEST, symbols_for
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -195,18 +196,10 @@ def status(*, every: bool, as_json: bool) -> None:
         runs = [standing(past) for past in begun]
     if as_json:
         click.echo(json.dumps([run.as_dict() for run in runs], indent=2))
-    elif runs:
-        _show(runs)
-    else:
+        return
+    if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
-
-
-def _show(runs: "list[Standing]") -> None:
-    from textwrap import fill
-
-    from stslab.render.text.symbols import WIDEST, columns, symbols_for
-
-    signs, width = symbols_for(sys.stdout.encoding), columns()
+    signs, width = symbols_for(sys.stdout.encoding), get_terminal_size().columns
     width = min(width, WIDEST) if sys.stdout.isatty() else width
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:

@@ -26,9 +26,9 @@ from stslab.cli.workspace import load_lab
 from stslab.durations import counted
 from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, is_locked
-from stslab.lab.listing import header, labs_in
+from stslab.lab.listing import header
 from stslab.render.terminal.paper import Paper
-from stslab.resources import bundled_labs, foreign_folder
+from stslab.resources import bundled_labs, foreign_folder, labs_in
 from stslab.runner.journal.lock import holder
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.server import client
@@ -63,8 +63,6 @@ def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
 
 
 _LITTLE = 200 << 20
-_NAME_END = re.compile(r"[^A-Za-z0-9._-]")
-_CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
 _ENDPOINT_SINCE = {1: 29, 2: 13}
 """The first minor version that knows ``endpoint_url`` (changelogs of the aws CLI)."""
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*", "sandbox/*/*")
@@ -100,7 +98,7 @@ def _packages() -> Iterator[Checked]:
     versions = dict[str, str]()
     for line in metadata.requires("stslab") or []:
         if "extra ==" not in line:
-            name = _NAME_END.split(line, maxsplit=1)[0]
+            name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
             versions[name] = ""
             with suppress(metadata.PackageNotFoundError):
                 versions[name] = metadata.version(name)
@@ -197,7 +195,7 @@ def _aws_cli() -> Iterator[Checked]:
     with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):  # it can't run or end
         command = [found, "--version"]
         said = subprocess.check_output(command, stderr=subprocess.STDOUT, text=True, timeout=30)
-    version = _CLI.search(said)
+    version = re.search(r"aws-cli/(\d+)\.(\d+)\.\d+", said)
     if version is None:
         yield checked("aws CLI", f"{found} shows no version", f"Try it: {found}", WARNING)
         return
@@ -209,7 +207,6 @@ def _aws_cli() -> Iterator[Checked]:
 # -- a machine for a class -----------------------------------------------------------------------
 
 _COLUMNS, _LINES = 80, 24
-_HASH = 12
 
 
 def _starts() -> Iterator[Checked]:
@@ -234,7 +231,7 @@ def _labs() -> Iterator[Checked]:
     for path in (*bundled_labs(), *further):
         try:
             loaded = load_lab(path)
-            yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:_HASH]}")
+            yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:12]}")
         except InvalidLab as bad:
             fix = f"List them: stslab lint {path}"
             yield Checked(f"lab {header(path).id}", WRONG, "it has problems", fix, bad.exit_code)

@@ -75,10 +75,8 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     For bash and zsh, put the line of the example into ~/.bashrc or ~/.zshrc.
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-    completer = get_completion_class(shell)
-    if completer is None:
-        raise click.UsageError(f"There is no completion for {shell}.")
-    source = completer(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source()
+    completers = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+    source = completers[shell](ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source()
     click.echo(source.replace('split ","', 'split -m 1 ","'))  # in fish a description has commas

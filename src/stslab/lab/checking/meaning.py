@@ -23,10 +23,8 @@ from stslab.vocabulary import ADMIN, Gate
 _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
 """The variables that shells and programs use: names, beginnings and endings."""
 
-_CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 # The profiles that stslab's files always have, and the default profile of AWS's tools.
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
-_WAYS = frozenset({"source_profile", "web_identity_token_file", "credential_process"})
 
 
 def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
@@ -57,7 +55,7 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
     before = [*scope.admins, *(scope.settings.keys() - read.keys())]
     for name, settings in read.items():
         at, values = node.keys[name], settings.values
-        ways = _WAYS & values.keys()
+        ways = {"source_profile", "web_identity_token_file", "credential_process"} & values.keys()
         alone = values.keys() == {"credential_process"}
         one_way = len(ways) == 1 and (settings.role_arn or alone)
         shell = len(values) == 2 and settings.environment and settings.named  # noqa: PLR2004 - both
@@ -221,7 +219,7 @@ class _Checker:
             return
         source = draft.node.value["profile"].value["from"]
         shape = self.scope.query(source, response)
-        missing = [name for name in _CREDENTIALS if name not in shape.members]
+        missing = [name for name in ("AccessKeyId", "SecretAccessKey") if name not in shape.members]
         fix = "Name the structure that has them, such as AccessKey or Credentials."
         if shape.kind != "document" and missing:
             message = f"There are no credentials here: {' and '.join(missing)} are missing."

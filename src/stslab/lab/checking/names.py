@@ -22,7 +22,6 @@ BASE: Mapping[str, Shape] = {
     "accounts": structure({}),
 }
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
-_LITERALS = frozenset({"true", "false", "null"})
 _CODES = structure({"code": STRING, "next": STRING})
 TOKEN = Shape("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
@@ -105,7 +104,7 @@ class Scope:
         def complain(word: str, message: str, fix: str) -> None:
             if f'"{word}"' in text:
                 fix = f"Double quotes are for names of fields; write text as '{word}'."
-            elif word in _LITERALS:
+            elif word in {"true", "false", "null"}:
                 fix = f"Write it between backquotes: `{word}`."
             self.report(node.problem_at(start + _position(word, text), message, fix))
 

@@ -219,7 +219,7 @@ class _Reader(Visitor):  # type: ignore[misc]
         lists = [one.item for one in arguments if one.kind == "list"] or [_blurred(arguments)]
         arguments += [self.visit(one["children"][0], lists[0]) for one in applied]
         self._refuse_misuse(name, len(children))
-        if name in _SAME_AS_FIRST and arguments:
+        if name in {"reverse", "sort", "sort_by"} and arguments:
             return arguments[0]
         if name in _ABOUT:
             return _ABOUT[name]
@@ -244,7 +244,6 @@ def _a(shape: Shape) -> str:
     return f"{'an' if shape.kind[0] in 'aeiou' else 'a'} {shape.kind}"
 
 
-_SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})
 # Functions whose results never contain their arguments.
 _ABOUT: dict[str, Shape] = {
     **dict.fromkeys(("contains", "ends_with", "starts_with"), BOOLEAN),

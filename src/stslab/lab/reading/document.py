@@ -25,7 +25,6 @@ DEEPEST = 40
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
-_INCLUDE = "!include"
 _VARS = "Put repeated values into `vars`, and refer to them with ${{ name }}."
 
 
@@ -209,7 +208,7 @@ class _Builder:
         if event.anchor:
             self.report(self.source.problem(start, "Labs can't have YAML anchors.", _VARS))
         is_scalar = isinstance(event, yaml.ScalarEvent)
-        node.include = is_scalar and event.tag == _INCLUDE
+        node.include = is_scalar and event.tag == "!include"
         if event.tag not in {None, "!"} and not node.include:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
             message = f"Labs can't have the YAML tag {shown}, only !include path."
@@ -281,7 +280,6 @@ def _written_at(node: Node, offset: int) -> int:
 
 # A lab may read only these in the folder above `lab/` (its own or the bundled one): the rest of
 # that folder may be somebody's home.
-_MOST_NAMED = 200
 _LAYOUT = frozenset({"lab", "policies", "policy.json", "templates"})
 
 
@@ -340,7 +338,7 @@ class Includes:
         found = (
             (str(path.relative_to(root)), root)
             for root, pattern in patterns.items()
-            for path in islice((*root.glob(pattern), *root.glob("templates/*")), _MOST_NAMED)
+            for path in islice((*root.glob(pattern), *root.glob("templates/*")), 200)
         )
         return sorted({name for name, root in found if _within(root, name)})
 

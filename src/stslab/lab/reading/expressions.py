@@ -117,18 +117,13 @@ def _with_placeholders(text: str, holes: tuple[Hole, ...]) -> str:
     written, quote = "", ""
     for number, hole in enumerate(holes):
         before, sign = text[len(written) : hole.start], chr(_NUMBERS + number)
-        quote = _quote_after(before, quote)
+        unclosed = re.search(f"[{_QUOTES}]", _QUOTED.sub("", quote + before))
+        quote = unclosed[0] if unclosed else ""  # the hole is inside this quote, if any
         length = hole.end - hole.start
         value = f"{_OF_VALUE}{sign}".ljust(length - len('`""`'), _FILLING)
         put = f"{_OF_TEXT}{sign}".ljust(length, _FILLING) if quote else f'`"{value}"`'
         written += before + put
     return written + text[len(written) :]
-
-
-def _quote_after(text: str, quote: str) -> str:
-    """The quote that is open after ``text``, given the one that was open before it."""
-    unclosed = re.search(f"[{_QUOTES}]", _QUOTED.sub("", quote + text))
-    return unclosed[0] if unclosed else ""
 
 
 @lru_cache(maxsize=4096)

@@ -35,7 +35,6 @@ _NAMES = {"LabFile": "lab", "Action": "call", "Uses": "declaration", "ProfileSet
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _SENTENCES = frozenset({"title", "why", "says", "because", "task"})
 _PROSE = _SENTENCES | {"summary", "intro", "explain"}
-_INTERNAL = frozenset({"line", "path", "sha256"})
 _KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
 _UNREAD = object()  # In place of a value that can't be read, which has been reported
 
@@ -131,7 +130,7 @@ def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
 @cache
 def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
     info: Any = inspect.type_info(model)
-    return tuple(one for one in info.fields if one.name not in _INTERNAL)
+    return tuple(one for one in info.fields if one.name not in {"line", "path", "sha256"})
 
 
 @cache

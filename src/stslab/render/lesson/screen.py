@@ -20,7 +20,6 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 
 Draw = Callable[[Paper], None]
 _BELOW = 3  # lines, for the prompt and the status line below it
-_LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": lambda before: before.brief() if isinstance(before, Done) else before,
     "refusal": lambda _: "",
@@ -40,7 +39,7 @@ class Screen:
         self._live = TerminalRenderer(console, describe, over=clears)
 
     def _room(self, command: str) -> int:
-        return max(self._console.height - _BELOW - len(command) // self._console.width, _LEAST)
+        return max(self._console.height - _BELOW - len(command) // self._console.width, 10)
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""

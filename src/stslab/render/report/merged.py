@@ -18,9 +18,7 @@ from stslab.runner.journal.standing import ClaimStanding, Concept, StageStanding
 from stslab.runner.report import ReportedFault, verify
 
 _ABOUT_RUN = ("learner", "run", "lab", "began", "proved", "claims")
-_LAB = _ABOUT_RUN.index("lab")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_MOST = 20
 _ABOUT = (
     "The learners' own machines made these reports, unsupervised, and the learners gave the names"
     " themselves. The last column says whether each report is unchanged, as far as can be known."
@@ -94,7 +92,7 @@ def as_page(reports: Sequence[Handed]) -> str:
 def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:
     rows = _table(reports)
     for row in rows:
-        del row[_LAB]  # it is the heading
+        del row[_ABOUT_RUN.index("lab")]  # it is the heading
 
     def shown(cell: str) -> Html | str:
         state = _STATES.get(cell)
@@ -117,7 +115,7 @@ def misconceptions(reports: Iterable[Handed]) -> list[tuple[str, str, int, str]]
                 named = f"{wrong.stage}, claim {wrong.number + 1}"
                 claim = claims[wrong.number] if known else named
                 counts[report.run.lab, claim, wrong.said] += 1
-    return [(claim, said, of, lab) for (lab, claim, said), of in counts.most_common(_MOST)]
+    return [(claim, said, of, lab) for (lab, claim, said), of in counts.most_common(20)]
 
 
 def _table(reports: Sequence[Handed]) -> list[list[str]]:

@@ -30,7 +30,6 @@ _GAP = 2
 _WIDEST_LABEL = 22
 _NARROWEST = 20
 _RATE = 10.0  # seconds between the lines about a wait that is not redrawn
-_ERASE = "\r\x1b[2K"
 
 
 class Paper:
@@ -73,7 +72,7 @@ class Paper:
     def _erase(self) -> None:
         if self._is_waiting:
             self._is_waiting = False
-            self.console.file.write(_ERASE)
+            self.console.file.write("\r\x1b[2K")
             self.console.file.flush()
 
     def put(self, renderable: RenderableType, *, soft_wrap: bool = False) -> None:
@@ -294,7 +293,6 @@ _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
 _CODE = "    "
 _FENCE = re.compile(r"^```.*\n((?:.*\n)*?)```$", re.MULTILINE)
-_RULE = re.compile(r"[|\s:-]+")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 _STRESS = re.compile(r"(?<![\w:/*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?![\w*])")
 _MARKUP = re.compile(r"\*\*|__|`|^#+ +", re.MULTILINE)
@@ -306,7 +304,7 @@ def paragraphs(markdown: str) -> Iterator[str]:
         if block.startswith(_CODE):
             yield from block.split("\n")
         elif block.lstrip().startswith("|"):
-            rows = [row for row in block.split("\n") if not _RULE.fullmatch(row)]
+            rows = [row for row in block.split("\n") if not re.fullmatch(r"[|\s:-]+", row)]
             cells = (map(str.strip, row.strip().strip("|").split("|")) for row in rows)
             for first, *others in cells:
                 rest = ", ".join(filter(None, others))
@@ -327,13 +325,11 @@ def _bare(text: str) -> str:
 
 # -- AWS's error codes in plain words ------------------------------------------------------------
 
-_DOCS = "https://docs.aws.amazon.com/"
-
 
 def meanings() -> Mapping[str, tuple[str, str]]:
     """The meaning of each error code, and the page to read."""
     return {
-        code: (says, _DOCS + page)
+        code: (says, f"https://docs.aws.amazon.com/{page}")
         for page, codes in beside(__file__, "meanings.yaml").items()
         for code, says in codes.items()
     }

@@ -16,9 +16,6 @@ from stslab.runner.ports import Call
 
 _RESULT = 4
 _SHOWN_OF_ID = 8  # characters: enough for `stslab why`
-_CLOCK = len("00:00:00 ")
-_NO_NEWS = "Initiated"
-_TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
@@ -97,13 +94,13 @@ class TerminalRenderer(Paper):
 
     def stack_progress(self, event: events.StackProgress) -> None:
         status = one_line(event.status)
-        clock = _TIME_OF_DAY.search(event.time)
+        clock = re.search(r"\d\d:\d\d:\d\d", event.time)
         style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
         what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
         lead = clock[0] if clock else one_line(event.time)
         self.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=lead)
-        if event.reason and not event.reason.endswith(_NO_NEWS):
-            self.prose(event.reason, indent=_RESULT + _CLOCK, style=style)
+        if event.reason and not event.reason.endswith("Initiated"):
+            self.prose(event.reason, indent=_RESULT + len("00:00:00 "), style=style)
 
     def run_started(self, event: events.RunStarted) -> None:
         self.dry = event.dry

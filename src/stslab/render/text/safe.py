@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-_KEPT = "\n"
 # Cc: control characters (escape sequences). Cf: invisible characters that reverse or hide text.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
@@ -66,7 +65,7 @@ def value_text(value: Any) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _UNSEEN:
+    if character == "\n" or unicodedata.category(character) not in _UNSEEN:
         return character
     point = ord(character)
     return f"\\x{point:02x}" if point <= 0xFF else f"\\u{point:04x}"  # noqa: PLR2004 - one byte

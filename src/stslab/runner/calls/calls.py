@@ -23,12 +23,10 @@ Patience = tuple[float, str]
 """Until when to retry (seconds since the first try; 0: stop), and what is waited for, in words."""
 
 LONGEST_PAUSE = 5.0
-_GROWTH = 1.5
 _SHOWN_EVERY = 1.0
 TRANSIENT_SECONDS = 60.0
 _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
-_PAGES = 1000
 AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
 
 
@@ -80,7 +78,7 @@ class Calls:
                 self.emit(Waiting(what, tries, elapsed, limit))
                 shown = elapsed
             self.clock.sleep(wait)
-            wait = pause or min(wait * _GROWTH, LONGEST_PAUSE)
+            wait = pause or min(wait * 1.5, LONGEST_PAUSE)
 
     def shown(self, call: Call) -> Call:
         return Call(call.identity, call.service, call.operation, self.clean(call.params))
@@ -175,7 +173,7 @@ class Calls:
     def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:
         """The pages of a listing. ``tokens`` maps members of an answer to parameters."""
         params = dict(call.params)
-        for _ in range(_PAGES):
+        for _ in range(1000):
             outcome = self.make(Call(call.identity, call.service, call.operation, params))
             yield outcome
             data = outcome.data

@@ -11,7 +11,6 @@ from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import MADE, Found, Thing
 from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 
-_APPEARS_SECONDS = 15.0
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
 
@@ -52,7 +51,7 @@ def look_until(work: Work, thing: Thing, *, there: bool, seconds: float) -> Sigh
 
 def is_there(work: Work, thing: Thing) -> bool | None:
     """Whether a thing that may just have been made exists; None if the lookup fails."""
-    return look_until(work, thing, there=True, seconds=_APPEARS_SECONDS).there
+    return look_until(work, thing, there=True, seconds=15.0).there
 
 
 def is_ours(work: Work, sight: Sight) -> bool:

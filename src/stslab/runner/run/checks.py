@@ -28,8 +28,6 @@ from stslab.runner.run.scope import claim
 from stslab.structures import text_or_json, texts
 from stslab.vocabulary import ADMIN
 
-_NO_CREDENTIALS = "NoCredentials"
-
 
 class _Try(msgspec.Struct, frozen=True):
     """The result of one try of a claim, which holds if ``why`` says nothing against it."""
@@ -185,7 +183,7 @@ class Checks:
         except CredentialsError as error:
             if calls.administers(check.identity):
                 raise
-            return Refusal(_NO_CREDENTIALS, error.message)
+            return Refusal("NoCredentials", error.message)
         if isinstance(outcome, Answer):
             calls.learn(outcome.data)
             clean = calls.clean(outcome.data)
@@ -266,12 +264,11 @@ _LISTED: Mapping[str, frozenset[str]] = {
     for child in kind.children
     if (removed := BY_REMOVAL.get(f"{kind.service}.{child.removals[0].operation}"))
 }
-_ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 
 def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     """Whether the run made the thing that the check's call looks for, and the call's identity."""
-    made = [entry for entry in work.past.entries() if entry.state in _ONCE_MADE]
+    made = [entry for entry in work.past.entries() if entry.state in (*MADE, EntryState.UNDONE)]
     profiles = {entry.intent.profile for entry in made} | {*(work.run.profiles if made else ())}
     if not check.call:
         return not profiles.isdisjoint(check.profiles_gone)

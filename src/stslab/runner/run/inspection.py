@@ -340,11 +340,9 @@ def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
 
 # -- differences between a call's parameters and the account ---------------------------------------
 
-_HIDDEN = "****"
 _POLICIES = {"iam.role": PolicyKind.TRUST, "s3.bucket_policy": PolicyKind.RESOURCE}
 # The wanted texts that are missing, and the texts found in their place.
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
-_KEYS = ("Key", "ParameterKey")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d)\d:\d\dZ")  # group 1: to ten minutes
 
 
@@ -380,7 +378,7 @@ def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
 
 def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
     """Compare lists of tags, parameters or texts. The run's own tag may be missing."""
-    settled = {_key(item) for item in found if _HIDDEN in str(item)}
+    settled = {_key(item) for item in found if "****" in str(item)}
     if all(_key(item) != RUN_TAG for item in found):  # the journal knows what was made by hand
         settled.add(RUN_TAG)
     lacking = [item for item in wanted if item not in found and _key(item) not in settled]
@@ -392,4 +390,4 @@ def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
 def _key(item: object) -> object:
     if not isinstance(item, Mapping):
         return item
-    return next((item[key] for key in _KEYS if key in item), None)
+    return next((item[key] for key in ("Key", "ParameterKey") if key in item), None)

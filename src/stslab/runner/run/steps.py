@@ -28,7 +28,6 @@ from stslab.runner.run.prepare import Prepared
 from stslab.runner.run.scope import scope
 
 Shown = tuple[tuple[str, object], ...]  # labels and values
-_ROUNDS = 4
 FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
@@ -220,7 +219,7 @@ class Steps:
     def _call(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
         """Make the call, again if its answer was lost. Return the final entry and the answer."""
         intent = prepared.intent
-        for _ in range(1 if is_repeatable(prepared.step.call) else _ROUNDS):
+        for _ in range(1 if is_repeatable(prepared.step.call) else 4):
             found, replaces = prepare.settle(self._work, entry, prepared) if entry else (None, 0)
             if entry and found is not None:
                 return entry.seq, Answer(found)

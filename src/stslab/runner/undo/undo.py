@@ -21,8 +21,6 @@ from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Th
 from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 from stslab.structures import texts
 
-_ROUNDS = 100
-
 
 class Extra(msgspec.Struct, frozen=True):
     """Something, or several, that belongs to a thing and is removed before it."""
@@ -56,7 +54,7 @@ def clear(work: Work, thing: Thing) -> str:
 
 def _clear(work: Work, thing: Thing, child: Child) -> str:
     """List and remove until nothing is listed: things may be added meanwhile."""
-    for _ in range(_ROUNDS):
+    for _ in range(100):
         extras = next(_pages(work, thing, child), [])
         if not extras:
             return ""
@@ -115,7 +113,6 @@ def _problem(service: str, outcome: Outcome) -> str:
 
 
 _BUSY_SECONDS = 90.0
-_STACK_TRIES = 3
 _PROTECTED = "somebody switched on its termination protection: switch it off, and clean up again"
 _REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
 
@@ -217,7 +214,7 @@ def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing,
     waiter = call.waiter or "stack_delete_complete"
     params = call.waiter_params or {"StackName": call.params["StackName"]}
     undone = WAS_GONE
-    for tried in range(_STACK_TRIES):
+    for tried in range(3):
         for thing in inside:
             if tried or thing.kind == "s3.bucket":
                 clear(work, thing)
