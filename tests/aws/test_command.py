@@ -17,12 +17,11 @@ from stslab.runner.run.plan import dry_run, plan
 
 def calls_of_the_labs() -> list[tuple[Call, str]]:
     """Each distinct call of the bundled labs, with its command."""
-    from stslab.resources import labs_folder
 
     commands: dict[str, Call] = {}
     other = {"partner": "444455556666"}
     target = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1", accounts=other)
-    for header in listing.headers(labs_folder()):
+    for header in listing.headers():
         told: list[object] = []
         loaded = loader.load(header.path, catalogue=BotocoreCatalogue())
         dry_run(loaded, target, told.append, plan(loaded))

@@ -5,7 +5,6 @@ import click
 from stslab.cli.options import complete_fault, complete_lab, complete_stage
 from stslab.cli.workspace import load_lab
 from stslab.lab.listing import headers
-from stslab.resources import labs_folder
 
 PARAM = click.Option(["--to"])
 
@@ -17,7 +16,7 @@ def _context(**params: str) -> click.Context:
 
 
 def test_the_patterns_find_what_the_parser_finds():
-    for lab in headers(labs_folder()):
+    for lab in headers():
         stages = [*lab.stages]
         assert complete_stage(_context(lab=lab.id), PARAM, "") == stages
         assert complete_stage(_context(lab=str(lab.path)), PARAM, "") == stages

@@ -14,7 +14,7 @@ from stslab.lab.loader import load
 
 
 def test_the_bundled_lab_is_listed():
-    (header,) = [one for one in listing.headers(resources.labs_folder()) if one.id == "assume-role"]
+    (header,) = [one for one in listing.headers() if one.id == "assume-role"]
     assert header.title == "Assume a role with AWS STS"
     assert header.path == resources.labs_folder() / "steps.yaml"
     assert not header.problem
@@ -60,20 +60,29 @@ def test_an_edited_lab_is_read_anew(tmp_path: Path):
 )
 def test_an_unreadable_lab_is_listed_with_the_reason(text: str, says: str, tmp_path: Path):
     (tmp_path / "broken.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "notes.txt").write_text("id: x", encoding="utf-8")
-    (header,) = listing.headers(tmp_path)
+    header = listing.header(tmp_path / "broken.yaml")
     assert says in header.problem
     assert header.id in {"broken", "x"}
 
 
 def test_a_folder_named_like_a_lab_is_not_a_lab(tmp_path: Path):
     (tmp_path / "some.yaml").mkdir()
-    (header,) = listing.headers(tmp_path)
+    header = listing.header(tmp_path / "some.yaml")
     assert "can't be read" in header.problem
 
 
 def test_a_missing_folder_has_no_labs(tmp_path: Path):
-    assert listing.headers(tmp_path / "none") == []
+    assert resources.labs_in(tmp_path / "none") == []
+
+
+def test_labs_are_known_by_their_ids_else_by_their_files(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
+    for name, text in (("a", 'id: "mine"  # my own'), ("b", "id: No id"), ("c", "title: c")):
+        (tmp_path / f"{name}.yaml").write_text(f"stslab: 1\n{text}\n", encoding="utf-8")
+    known = resources.labs_by_id()
+    assert {name: known[name].name for name in ("mine", "b", "c", "assume-role")} == {
+        "mine": "a.yaml", "b": "b.yaml", "c": "c.yaml", "assume-role": "steps.yaml",
+    }  # fmt: skip
 
 
 def test_find_by_id_and_by_path(tmp_path: Path):
@@ -118,7 +127,7 @@ def test_listing_imports_nothing_heavy():
     """`stslab labs` is instant: neither YAML nor msgspec is imported for it."""
     code = (
         "import sys; from stslab import resources; from stslab.lab import listing;"
-        "listing.headers(resources.labs_folder());"
+        "listing.headers();"
         "listing.find('assume-role');"
         "print(*sorted({'yaml', 'msgspec', 'boto3', 'moto', 'rich', 'click'} & set(sys.modules)))"
     )

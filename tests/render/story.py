@@ -89,10 +89,10 @@ def story() -> list[events.Event]:
         ),
         events.StepSkipped("deploy-role", "Create the user"),
         events.StepDrifted(
-            "assume-role", 0, "Assume the role", "The session has expired (profile assumed)", True
+            "assume-role", "Assume the role", 0, "The session has expired (profile assumed)", True
         ),
         events.StepDrifted(
-            "deploy-role", 0, "Make the role", "IAM role lab is not as the step makes it", False,
+            "deploy-role", "Make the role", 0, "IAM role lab is not as the step makes it", False,
             (events.Difference("AssumeRolePolicyDocument", ('{"Effect": "Allow"}',), ()),),
             (PUT_POLICY,),
         ),

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from botocore import xform_name
-from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.model import Shape as BotocoreShape
@@ -101,10 +102,9 @@ def _model(service: str) -> ServiceModel | None:
 
 
 def _loaded(service: str, what: str) -> Mapping[str, Any]:
-    try:
-        loaded: Mapping[str, Any] = loader().load_service_model(service, what)
-    except (DataNotFoundError, UnknownServiceError):
-        return {}
+    loaded: Mapping[str, Any] = {}
+    with suppress(DataNotFoundError):
+        loaded = loader().load_service_model(service, what)
     return loaded
 
 

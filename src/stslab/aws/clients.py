@@ -28,10 +28,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 READ_SECONDS = 60.0
 
 # Settings that botocore must not take from the environment: they would redirect calls.
-_OWN: Mapping[str, tuple[None, None, str | None, None]] = {
-    **dict.fromkeys(
-        ("profile", "use_dualstack_endpoint", "use_fips_endpoint"), (None, None, None, None)
-    ),
+_OWN: Mapping[str, tuple[str | None, ...]] = {
+    **dict.fromkeys(("profile", "use_dualstack_endpoint", "use_fips_endpoint"), (None,) * 4),
     **dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None)),
 }
 

@@ -185,7 +185,7 @@ def surveyed(
     """
     clients = identity.clients
     name = alias(clients)
-    denied = _denied(clients, identity.arn, footprint.needed)
+    denied = _denied(identity, footprint.needed)
     if says_production(name or ""):
         raise CredentialsError(
             f"The alias of account {identity.account} is “{name}”: this looks like production.",
@@ -223,15 +223,13 @@ def alias(clients: Clients) -> str | None:
     return None if response is None else next(iter(response.get("AccountAliases", [])), "")
 
 
-def _denied(
-    clients: Clients, arn: str, needed: Mapping[str, Collection[str]]
-) -> tuple[str, ...] | None:
+def _denied(who: Learner, needed: Mapping[str, Collection[str]]) -> tuple[str, ...] | None:
     """The actions that IAM's policy simulator denies whatever the request's context."""
-    source = _principal(clients, arn)
+    source = _principal(who)
     if not source:
         return None
     denied: list[str] = []
-    simulate = partial(_ask_iam, clients, "simulate_principal_policy", PolicySourceArn=source)
+    simulate = partial(_ask_iam, who.clients, "simulate_principal_policy", PolicySourceArn=source)
     for resource in sorted(needed):
         actions = list(needed[resource])
         response = simulate(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
@@ -246,15 +244,15 @@ def _denied(
     return tuple(denied)
 
 
-def _principal(clients: Clients, arn: str) -> str:
+def _principal(who: Learner) -> str:
     """The user or role whose policies apply to the caller, or "": no session is simulated.
 
     IAM API Reference, "SimulatePrincipalPolicy".
     """
-    if re.fullmatch(r"arn:[^:]+:iam::\d+:(user|role)/.+", arn):
-        return arn
-    session = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+", arn)
-    response = _ask_iam(clients, "get_role", RoleName=session[1]) if session else None
+    if re.fullmatch(r"arn:[^:]+:iam::\d+:(user|role)/.+", who.arn):
+        return who.arn
+    session = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+", who.arn)
+    response = _ask_iam(who.clients, "get_role", RoleName=session[1]) if session else None
     return str(response["Role"]["Arn"]) if response else ""
 
 

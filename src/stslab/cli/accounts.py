@@ -54,7 +54,6 @@ class OpenAccount:
         return self.target.info.kind
 
     def runner(self, lab: Lab, journal: Journal, emit: Emit, how: How) -> Runner:
-        """A runner of the lab on this account."""
         if lab.accounts:
             self.reach_others()
         return Runner(

@@ -4,7 +4,6 @@ from typing import Any
 
 from stslab.home import home
 from stslab.lab.listing import LabHeader, headers
-from stslab.resources import labs_folder
 from stslab.runner.journal.standing import Standing, standing
 from stslab.runner.journal.store import Journal
 
@@ -20,7 +19,7 @@ def progress() -> dict[str, Standing]:
 def labs_to_do() -> list[LabHeader]:
     """The labs of the course that are not done, in order."""
     done = {lab for lab, stands in progress().items() if stands.finished}
-    return [lab for lab in headers(labs_folder()) if lab.id not in done]
+    return [lab for lab in headers() if lab.id not in done]
 
 
 def known_of(lab: LabHeader, best: Standing | None, *, foreign: bool) -> dict[str, Any]:

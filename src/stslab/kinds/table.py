@@ -8,7 +8,6 @@ where ``host`` is the parameter ``Url`` without its scheme.
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 import jmespath
@@ -118,10 +117,8 @@ Row = dict[str, object]
 Params = Mapping[str, object]
 
 
-read = partial(beside, __file__)  # a file: its sections, each with rows by name
-
-
-_ERRORS = read("kinds.yaml")["errors"]
+_SECTIONS = beside(__file__, "kinds.yaml")  # each with rows by name
+_ERRORS = _SECTIONS["errors"]
 _CODES = {name: frozenset(str(row["codes"]).split()) for name, row in _ERRORS.items()}
 EXISTS, BUSY, UNUSABLE = _CODES["exists"], _CODES["busy"], _CODES["unusable"]
 ENDED, SPREADING, TRANSIENT = _CODES["ended"], _CODES["spreading"], _CODES["transient"]
@@ -138,7 +135,7 @@ def rows(section: str, to: type[R]) -> dict[str, R]:
 
 def _spread(section: str) -> Iterator[tuple[str, Row]]:
     """The rows of a section, each once for each of its owners."""
-    for name, row in read("kinds.yaml")[section].items():
+    for name, row in _SECTIONS[section].items():
         owners = row.get("of", [name.partition(".")[2].capitalize()])
         text = json.dumps([name, {key: value for key, value in row.items() if key != "of"}])
         for owner in msgspec.convert(owners, list[str]):

@@ -24,10 +24,9 @@ class LabHeader(NamedTuple):
     embedded_only: bool = False  # it needs the embedded account
 
 
-def headers(folder: Path) -> list[LabHeader]:
-    """The headers of the labs in ``folder``, each after the lab that it builds on."""
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    every = [header(path) for path in files]
+def headers() -> list[LabHeader]:
+    """The headers of the bundled labs, each after the lab that it builds on."""
+    every = [header(path) for path in resources.bundled_labs()]
     after = {one.id: one.after for one in every}
 
     def steps(lab: str) -> int:

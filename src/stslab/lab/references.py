@@ -146,7 +146,7 @@ def roots(tree: Tree) -> Iterator[str]:
         yield tree["value"]
     elif kind == "subexpression" and children[0].get("value") == "mfa":
         yield from (name for child in children[:2] for name in roots(child))
-    elif kind in _FIRST_CHILD_ONLY:
+    elif kind in FIRST_CHILD_ONLY:
         yield from roots(children[0])
     elif kind != "slice":
         for child in children:
@@ -154,7 +154,7 @@ def roots(tree: Tree) -> Iterator[str]:
 
 
 # The later children of these work on the result of the first one.
-_FIRST_CHILD_ONLY = """
+FIRST_CHILD_ONLY = """
     subexpression pipe index_expression projection filter_projection value_projection flatten
 """.split()
 

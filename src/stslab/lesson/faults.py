@@ -192,7 +192,6 @@ class Faults:
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
     def remaining(self, fault: RunFault) -> tuple[Lack, ...]:
-        """What a fix still lacks."""
         cells = [cell for cell in self.table() if cell.verdict.allowed != cell.expected.allowed]
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
         new = {cell.key for cell in wrong if cell.verdict.allowed} - {*fault.cells}

@@ -169,8 +169,6 @@ def message_as_json(message: Message, advice: Advice) -> dict[str, Any]:
         "error": message.code or None,
         "encoded_message": message.encoded,
         "cannot_say": list(advice.cannot_say),
-        "look_first": [
-            {"what": step.what, "commands": list(step.commands)} for step in advice.steps
-        ],
+        "look_first": [{"what": one.what, "commands": list(one.commands)} for one in advice.steps],
         "more_refusals": message.more,
     }

@@ -83,12 +83,10 @@ class Difference(msgspec.Struct, frozen=True):
     found: tuple[str, ...]
 
 
-class StepDrifted(Event, frozen=True):
+class StepDrifted(_OfStep, Event, frozen=True):
     """A step was done, and its thing is gone, has expired or was changed since."""
 
-    stage: str
     number: int
-    title: str
     what: str  # what is wrong
     again: bool  # the step is done again
     differences: tuple[Difference, ...] = ()
@@ -199,8 +197,6 @@ class CleanupFinished(Event, frozen=True):
 
 
 class RunFinished(Event, frozen=True):
-    """A run ended, or is interrupted."""
-
     run: str
     outcome: str
     proved: int  # how many claims were proved

@@ -20,8 +20,6 @@ Data = Mapping[str, Any]  # parameters of a call or an answer, with boto3's type
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call and the identity that makes it."""
-
     identity: str
     service: str
     operation: str  # the API's own name

@@ -41,8 +41,6 @@ _HINT = "Export it again, or the account alone: stslab sandbox export FILE"
 
 
 class _Run(archive.Header):
-    """The run's id, journal and credentials by profile."""
-
     run: str
     records: tuple[Link, ...]
     profiles: dict[str, Credentials]

@@ -36,7 +36,6 @@ from stslab.vocabulary import Gate, PolicyKind
 
 
 def follow(*, every: bool, as_json: bool) -> None:
-    """Follow the run on the embedded account until Ctrl-C."""
     stopped = threading.Event()
     # A KeyboardInterrupt inside a callback of SQLite would be lost.
     before = signal.signal(signal.SIGINT, lambda *_: stopped.set())

@@ -35,7 +35,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         fix = "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID"
         raise UsageError(f"There is no lab in {further}.", fix)
     reached = progress()
-    rows = [known_of(lab, reached.get(lab.id), foreign=False) for lab in headers(labs_folder())]
+    rows = [known_of(lab, reached.get(lab.id), foreign=False) for lab in headers()]
     rows += [known_of(lab, reached.get(lab.id), foreign=True) for lab in foreign]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -69,17 +69,14 @@ def _show(rows: list[dict[str, Any]]) -> None:
 def show(*, lab: str, as_table: bool) -> None:
     """Show LAB (an id or a file) as a table, or as a page of Markdown."""
     from stslab.cli.workspace import load_lab
+    from stslab.render.terminal.lab import markdown_of, show_table
+    from stslab.render.terminal.paper import paper_on
 
     loaded = load_lab(lab)
-    if not as_table:
-        from stslab.render.terminal.lab import markdown_of
-
-        click.echo(visible(markdown_of(loaded)), nl=False)
-    else:
-        from stslab.render.terminal.lab import show_table
-        from stslab.render.terminal.paper import paper_on
-
+    if as_table:
         show_table(paper_on(sys.stdout), loaded, lab)
+    else:
+        click.echo(visible(markdown_of(loaded)), nl=False)
 
 
 STARTS = Path(__file__).parent / "starts"

@@ -28,7 +28,6 @@ from stslab.render.lesson.scenes import heading
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.safe import one_line
-from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, FaultState, How, RunFault
 from stslab.runner.report import fault_of
 
@@ -138,7 +137,7 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
 def list_faults(lab: str, *, as_json: bool) -> None:
     """List them lab by lab, in the course's order: the proofs take a while."""
     rows, paper = [], paper_on(sys.stdout)
-    for path in [find(lab)] if lab else [each.path for each in headers(labs_folder())]:
+    for path in [find(lab)] if lab else [each.path for each in headers()]:
         loaded = load_lab(path)
         if sys.stderr.isatty():
             click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)

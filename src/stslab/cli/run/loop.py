@@ -236,7 +236,11 @@ class Loop(AtPrompt):
         intro = Scene(stage.title, story, place, before=self.skipped)
         self.skipped = None
         if stage.cleanup:
-            self._clean_up(stage, intro)
+            self.enter(intro, "removes it all")
+            self.runner.begin_stage(stage.id)
+            records = self.runner.clean_up(stage)
+            self.runner.end_stage(stage, records)
+            self.gone = tuple(each.says for each in records if each.held and not each.void)
             return
         ready = not self.hand and not self.runner.missing_for(stage.id)
         shares_screen = ready and stage.steps and not self._is_silent(stage, 0)
@@ -255,13 +259,6 @@ class Loop(AtPrompt):
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records)
         self._show_changes(stage, before)
-
-    def _clean_up(self, stage: Stage, intro: Scene) -> None:
-        self.enter(intro, "removes it all")
-        self.runner.begin_stage(stage.id)
-        records = self.runner.clean_up(stage)
-        self.runner.end_stage(stage, records)
-        self.gone = tuple(record.says for record in records if record.held and not record.void)
 
     def _restore(self, stage: Stage) -> None:
         """Show what was changed since, and repeat it after Enter."""

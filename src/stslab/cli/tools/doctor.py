@@ -22,6 +22,7 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
     It changes nothing. Exit code 1 if something is wrong, 4 if it is your credentials.
     """
     from stslab.cli.tools.checkup import WRONG, checkup, show_checks
+    from stslab.render.terminal.paper import paper_on
 
     checks = checkup(home(), where, of_class=of_class)
     wrong = [check for check in checks if check.state == WRONG]
@@ -32,7 +33,5 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
         result = {"ok": not wrong, "checks": listed}
         click.echo(json.dumps(machine | result, indent=2))
     else:
-        from stslab.render.terminal.paper import paper_on
-
         show_checks(paper_on(sys.stdout), checks)
     return max((check.exit_code for check in wrong), default=0)

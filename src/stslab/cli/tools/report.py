@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
@@ -13,10 +12,6 @@ from stslab.cli.failures import writing
 from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
-
-if TYPE_CHECKING:
-    from stslab.render.report.html import Decisions
-    from stslab.runner.report import Report
 
 _ABOUT = "of"
 _LARGEST = 64 * 1024 * 1024  # bytes of a report that are read
@@ -71,9 +66,27 @@ def about(
     from stslab.render.report import junit as as_junit
     from stslab.render.report import text as page
     from stslab.render.terminal.paper import paper_on
+    from stslab.runner.journal.store import Journal
     from stslab.runner.report import masked
+    from stslab.runner.report import report as report_of
+    from stslab.sandbox.pipeline.log_file import newest_first
 
-    report, decisions = _report_of(run, learner)
+    place = home()
+    with Journal.of(place) as journal:
+        ids = [each.id for each in journal.runs(place.target if place.named and not run else "")]
+        if not ids:
+            raise UsageError("There are no runs yet.", "Begin with: stslab run")
+        if run and run not in ids:
+            raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
+        begun = (one for one in ids if journal.past(one).how)
+        chosen = run or next(begun, ids[0])
+        made = report_of(journal.past(chosen), journal.links(chosen))
+    report = replace(made, learner=learner)
+    claims = report.standing.claims if report.run.kind == "sandbox" else ()
+    requests = {claim.request_id for claim in claims} - {""}
+    log = newest_first(place.account(report.run.target))
+    events = (event for event in log if event["requestID"] in requests)
+    decisions = {event["requestID"]: event["decisions"] for event in events}
     if mask:
         report, decisions = masked(report), masked(decisions)
     if html:
@@ -87,30 +100,6 @@ def about(
         click.echo(page.as_markdown(report), nl=False)
     elif not html and not junit:
         page.show_report(paper_on(sys.stdout), report)
-
-
-def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
-    """The report, and the decisions on its requests in the embedded account's log."""
-    from stslab.runner.journal.store import Journal
-    from stslab.runner.report import report
-    from stslab.sandbox.pipeline.log_file import newest_first
-
-    place = home()
-    with Journal.of(place) as journal:
-        ids = [each.id for each in journal.runs(place.target if place.named and not run else "")]
-        if not ids:
-            raise UsageError("There are no runs yet.", "Begin with: stslab run")
-        if run and run not in ids:
-            raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
-        begun = (one for one in ids if journal.past(one).how)
-        chosen = run or next(begun, ids[0])
-        made = report(journal.past(chosen), journal.links(chosen))
-    claims = made.standing.claims if made.run.kind == "sandbox" else ()
-    requests = {claim.request_id for claim in claims} - {""}
-    log = newest_first(place.account(made.run.target))
-    events = (event for event in log if event["requestID"] in requests)
-    decisions: Decisions = {event["requestID"]: event["decisions"] for event in events}
-    return replace(made, learner=learner), decisions
 
 
 def _write(file: str, text: str) -> None:

@@ -403,7 +403,6 @@ def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[
 
 
 def remaining(paper: Paper, lacks: Collection[Lack]) -> None:
-    """What a fix still lacks."""
     for lack in lacks:
         paper.line("failed", lack.told, indent=3)
     if not lacks:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -21,9 +21,6 @@ from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import STYLES, WIDEST, Symbols, fitting, in_words, symbols_for
 from stslab.structures import beside
-
-if TYPE_CHECKING:  # the policy engine takes as long to import as rich's console
-    from stslab.policy.explain import Node
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
@@ -186,12 +183,20 @@ class Paper:
 
     def decision(self, decision: Mapping[str, Any], *, indent: int = 0) -> None:
         """A logged decision as a tree; in a pipe as indented lines, and with --plain as prose."""
-        from stslab.policy.explain import node_lines, retold
+        from stslab.policy.explain import Node, node_lines, retold  # as slow as rich's console
 
         root, signs = retold(decision), self.symbols
         marks = {True: signs.allows, False: signs.refuses, None: signs.dot}
+        styles = {True: "green", False: "red", None: ""}
+
+        def drawn(node: Node) -> Tree:
+            text = Text(f"{marks[node.good]} {one_line(node.text)}", styles[node.good])
+            tree = Tree(text, guide_style="dim")
+            tree.children.extend(map(drawn, node.children))
+            return tree
+
         if not self._plain:
-            self.put(_drawn(root, marks))
+            self.put(drawn(root))
             return
         for line in node_lines(root, marks):
             if in_words():
@@ -216,13 +221,6 @@ class Paper:
                 line.rstrip()
                 self.whole(lead + line)
                 lead = Text(" " * lead.cell_len)
-
-
-def _drawn(node: "Node", marks: Mapping[bool | None, str]) -> Tree:
-    style = {True: "green", False: "red", None: ""}[node.good]
-    drawn = Tree(Text(f"{marks[node.good]} {one_line(node.text)}", style), guide_style="dim")
-    drawn.children.extend(_drawn(child, marks) for child in node.children)
-    return drawn
 
 
 def _markdown(text: str) -> RenderableType:

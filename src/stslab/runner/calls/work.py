@@ -146,9 +146,7 @@ class Work:
         if home or settings:
             assumed = settings.get("role_arn", "::::")  # a profile with `environment` has none
             return home or assumed.split(":")[4], ""
-        made = [
-            each for each in entries if each.intent.profile == identity and each.state in _NAMED
-        ]
+        made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
         if not made:
             return "", ""
         entry = made[-1]

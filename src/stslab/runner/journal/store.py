@@ -73,16 +73,13 @@ _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?,
 
 
 class Journal(AbstractContextManager["Journal"]):
-    """The open journal. Use as a context manager, or call :meth:`close`.
+    """The open journal, readable only by its owner. A new file is made if there is none.
 
-    JournalError: the file is damaged, no journal, or can't be read or written.
+    JournalError: the file is damaged, no journal, or can't be read or written; or another version
+    of stslab wrote it, and it is not changed.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """Open or create the journal, readable only by its owner.
-
-        JournalError also if another version of stslab wrote it; it is not changed.
-        """
         self.path = path
         self._clock = clock or Clock()
         self._database = _open(path)

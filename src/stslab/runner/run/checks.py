@@ -12,7 +12,7 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
-from stslab.lab.references import as_known, evaluate, resolve, searched, truthy
+from stslab.lab.references import FIRST_CHILD_ONLY, as_known, evaluate, resolve, searched, truthy
 from stslab.policy.messages import in_short
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Patience, mismatch
 from stslab.runner.calls.look import require_own
@@ -301,9 +301,7 @@ def _is(thing: Thing, params: Data) -> bool:
 # -- the proof of a claim, in short --------------------------------------------------------------
 
 LONGEST = 400
-_PATHS = """
-    field subexpression index_expression projection filter_projection value_projection flatten
-""".split()
+_PATHS = {"field", *FIRST_CHILD_ONLY} - {"pipe"}
 
 
 def compared(expression: str, data: Data, *, shown: bool = True) -> str:
