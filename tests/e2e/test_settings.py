@@ -14,6 +14,7 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
 from stslab.lab import loader
 from stslab.runner.calls.calls import Calls
+from stslab.runner.events import CleanupFinished, Event
 from stslab.runner.journal.records import Concluded, EntryState, Result
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
@@ -88,7 +89,8 @@ def test_what_was_there_before_is_put_back(
     path.write_text(LAB, encoding="utf-8")
     folder = account.state / "sandbox"
     client.control(folder, "POST", "mark")
-    ports = (*opened, lambda _: None)
+    events = list[Event]()
+    ports = (*opened, events.append)
     with Journal(tmp_path / "journal.sqlite") as journal:
         loaded = loader.load(path, catalogue=BotocoreCatalogue())
         runner = Runner(loaded, Calls(*ports), journal, describe=aws_command)
@@ -100,6 +102,7 @@ def test_what_was_there_before_is_put_back(
             journal.write(run.id, Concluded(entry.seq, Result(EntryState.LOST)))
         if before and lost:  # one of them was not
             account._client("iam").create_account_alias(AccountAlias="old-alias")
-        removed = Cleanup(journal, Calls(*ports), describe=aws_command).run(run.id)
-    assert "password policy of the account" in removed
+        Cleanup(journal, Calls(*ports), describe=aws_command).run(run.id)
+    (finished,) = (event for event in events if isinstance(event, CleanupFinished))
+    assert "password policy of the account" in finished.removed
     assert client.control(folder, "GET", "changed")["changed"] == []

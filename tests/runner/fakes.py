@@ -89,8 +89,8 @@ class FakeProfiles:
     def get(self, name: str) -> Credentials | None:
         return self.kept.get(name)
 
-    def remove(self, name: str) -> bool:
-        return self.kept.pop(name, None) is not None
+    def remove(self, name: str) -> None:
+        self.kept.pop(name, None)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.kept)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from stslab.errors import CredentialsError
 from stslab.home import in_the_place_of, private_folder, usable
@@ -39,20 +38,16 @@ class ProfileFiles:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        region: str,
-        endpoint_url: str = "",
-        processes: Mapping[str, str] = MappingProxyType({}),
+        self, folder: Path, region: str = "", url: str = "", processes: Mapping[str, str] = {}
     ) -> None:
         self.folder = folder
         self.credentials_file = folder / "credentials"
         self.config_file = folder / "config"
         self.token_file = folder / "token"
         # Path-style addresses: BUCKET.127.0.0.1 is not a host name.
-        elsewhere = f"endpoint_url = {endpoint_url}\ns3 =\n    addressing_style = path\n"
+        elsewhere = f"endpoint_url = {url}\ns3 =\n    addressing_style = path\n"
         self._usable = partial(usable, folder, "The folder with stslab's profiles")
-        self._settings = f"region = {region}\n{elsewhere if endpoint_url else ''}"
+        self._settings = f"region = {region}\n{elsewhere if url else ''}"
         self._processes = processes
         self._removed = set[str]()
         self._known: dict[str, dict[str, str]] | None = None
@@ -68,13 +63,11 @@ class ProfileFiles:
         found = self._read().get(name)
         return found if found and found.access_key_id and found.secret_access_key else None
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str) -> None:
         known = self._read()
-        if known.pop(name, None) is None:
-            return False
-        self._removed.add(name)
-        self._write(known)
-        return True
+        if known.pop(name, None):
+            self._removed.add(name)
+            self._write(known)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._read())

@@ -51,7 +51,7 @@ class InMemoryAccount(Boto3Account):
     marked: Snapshot | None = None
 
     def __init__(self) -> None:
-        self.files = MemoryProfiles(Path(), region="")
+        self.files = MemoryProfiles(Path())
         super().__init__(Target(TARGET, control=self.control), self.files)
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
@@ -146,8 +146,9 @@ class MemoryProfiles(ProfileFiles):
         self.held: Mapping[str, Credentials] = {ADMIN: admin}
         self._known, self._keeps, self._token = {}, keeps, ""
 
-    def remove(self, name: str) -> bool:
-        return name != self._keeps and super().remove(name)
+    def remove(self, name: str) -> None:
+        if name != self._keeps:
+            super().remove(name)
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         if settings or name != self._keeps:

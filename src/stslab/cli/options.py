@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
 from typing import NamedTuple
@@ -130,8 +131,6 @@ complete_stage, complete_fault = partial(_ids, "stages"), partial(_ids, "faults"
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from stslab.runner.journal.store import Journal
 
-    try:
-        with Journal.of(home()) as journal:
-            return [run.id for run in journal.runs() if run.id.startswith(incomplete)]
-    except StslabError:
-        return []
+    with suppress(StslabError), Journal.of(home()) as journal:
+        return [run.id for run in journal.runs() if run.id.startswith(incomplete)]
+    return []

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
@@ -338,12 +339,10 @@ def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:
 
 def resources_of(params: Params, own: Own) -> list[template.Resource]:
     """The resources of a call's template; empty if there is none, or it can't be judged."""
-    if "TemplateBody" not in params:
-        return []
-    try:
-        return list(_resources(params["TemplateBody"], params, own))
-    except template.Unjudgeable:
-        return []
+    if "TemplateBody" in params:
+        with suppress(template.Unjudgeable):
+            return list(_resources(params["TemplateBody"], params, own))
+    return []
 
 
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:

@@ -169,8 +169,7 @@ class Profiles(Protocol):
 
     def get(self, name: str) -> Credentials | None: ...
 
-    def remove(self, name: str) -> bool:
-        """Remove the profile from the files; False if it was not in them."""
+    def remove(self, name: str) -> None: ...
 
     def names(self) -> tuple[str, ...]: ...
 

@@ -10,7 +10,7 @@ from tests.runner.undo.test_undo import add_by_hand
 
 from stslab.errors import CredentialsError
 from stslab.runner.calls.calls import AT_ONCE, Calls
-from stslab.runner.events import ThingLookedUp
+from stslab.runner.events import CleanupFinished, ThingLookedUp
 from stslab.runner.ports import Answer, Call, TargetInfo
 
 
@@ -125,9 +125,9 @@ def test_cleanup_is_the_same_with_and_without_overlap(machine):
         machine.events.clear()
         add_by_hand(machine.world)
         with machine.process(kind=kind) as process:
-            removed = process.cleanup.run("run00001")
+            process.cleanup.run("run00001")
         said[kind] = (
-            removed,
+            [one.removed for one in machine.said(CleanupFinished)],
             [(one.thing, one.gone, one.proof) for one in machine.said(ThingLookedUp)],
             process.cleanup._calls.made,
         )

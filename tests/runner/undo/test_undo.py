@@ -50,8 +50,9 @@ def add_by_hand(world) -> None:
 
 def test_it_undoes_the_newest_first_and_proves_each_thing(left_open):
     with left_open.process() as process:
-        removed = process.cleanup.run("run00001")
-    words = [thing.split()[0] for thing in removed]
+        process.cleanup.run("run00001")
+    (finished,) = left_open.said(CleanupFinished)
+    words = [thing.split()[0] for thing in finished.removed]
     assert words == ["object", "inline", "CloudFormation", "access", "IAM"]
     looked = left_open.said(ThingLookedUp)
     assert all(one.gone for one in looked)

@@ -46,14 +46,14 @@ class _Run(archive.Header):
     profiles: dict[str, Credentials]
 
 
-def export(home: Home, run_id: str, path: Path) -> RunRecord:
+def export(home: Home, run_id: str, path: Path) -> None:
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [profile.name for profile in journal.past(run_id).profiles()]
     if run is None or run.target != home.target:
         message = f"This embedded account has no run {run_id}."
         raise UsageError(message, "List the runs, each with its account: stslab status --all")
-    files = ProfileFiles(home.profiles(run.target), region="")
+    files = ProfileFiles(home.profiles(run.target))
     profiles = {name: keys for name in names if (keys := files.get(name))}
     content = _Run(_FORMAT, _VERSION, run.id, links, profiles)
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
@@ -66,7 +66,6 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
                 for name, text in _files_of(Path(lab_of(run))):
                     packed.writestr(f"{_LAB}{name}", text)
             _read(whole)
-    return run
 
 
 def _files_of(lab: Path) -> Iterator[tuple[str, str]]:

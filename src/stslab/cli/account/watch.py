@@ -55,7 +55,7 @@ class _Watching:
     ) -> None:
         self.home, self.shown, self.every = home, shown, every
         self.stack = stack  # closes what is opened
-        self.files = ProfileFiles(home.profiles(home.target), region="")
+        self.files = ProfileFiles(home.profiles(home.target))
         self.journal: Journal | None = None
         self.tail = stack.enter_context(closing(Tail(home.sandbox)))
         self.tail.read()

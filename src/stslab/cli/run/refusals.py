@@ -87,7 +87,7 @@ def _who_may(home: Home, event: Event) -> list[str]:
     would = partial(control, home.sandbox, "POST", "would")
     allowed = []
     with suppress(StslabError):
-        profiles = ProfileFiles(home.profiles(home.target), region="")
+        profiles = ProfileFiles(home.profiles(home.target))
         for name in profiles.names():
             keys = profiles.get(name)
             if keys is None or keys.access_key_id == caller:

@@ -171,7 +171,7 @@ def _sandbox(home: Home) -> Iterator[Checked]:
 
 
 def _profiles(folder: Path) -> Iterator[Checked]:
-    files, now = ProfileFiles(folder, region=""), datetime.now(UTC)
+    files, now = ProfileFiles(folder), datetime.now(UTC)
     profiles = {name: files.get(name) for name in files.names()}
     ended = [name for name, keys in profiles.items() if keys and keys.have_expired(now)]
     names = ", ".join(f"{name} (ended)" if name in ended else name for name in profiles)

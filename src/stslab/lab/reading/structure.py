@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
@@ -106,7 +105,7 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
 
 
 def _read(
-    model: type[P], node: Node, report: Report, given: Mapping[str, object] = MappingProxyType({})
+    model: type[P], node: Node, report: Report, given: Mapping[str, object] = {}
 ) -> tuple[P, Node, frozenset[str]]:
     """A part of this model, as in a draft; some of its values are ``given`` already."""
     values, spoiled = _Reader(report).values(model, node, given.keys())

@@ -51,12 +51,10 @@ def _laid_out(word: str, width: int, indent: str) -> str:
         return word
     if word.count("'") > 2 or word[1:2] not in "{[":  # noqa: PLR2004 - the two around it
         return word
-    try:
-        document = json.loads(word[1:-1])
-    except ValueError:
-        return word
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    return "'" + text.replace("\n", "\n" + indent + _DEEPER) + "'"
+    with suppress(ValueError):
+        text = json.dumps(json.loads(word[1:-1]), indent=2, ensure_ascii=False)
+        return "'" + text.replace("\n", "\n" + indent + _DEEPER) + "'"
+    return word
 
 
 def _option_groups(words: list[str], room: int) -> list[str]:

@@ -28,6 +28,10 @@ from stslab.runner.run.scope import claim
 from stslab.structures import text_or_json, texts
 from stslab.vocabulary import ADMIN
 
+Earlier = tuple[str, str]
+"""When a claim was proved, and the id of the stage that has changed that since."""
+NEVER: Earlier = ("", "")
+
 
 class _Try(msgspec.Struct, frozen=True):
     """The result of one try of a claim, which holds if ``why`` says nothing against it."""
@@ -64,22 +68,15 @@ class Checks:
         return record
 
     def try_again(
-        self,
-        stage: Stage,
-        number: int,
-        held_at: str = "",
-        changed_by: str = "",
-        *,
-        begun: bool = False,
+        self, stage: Stage, number: int, earlier: Earlier = NEVER, *, begun: bool = False
     ) -> CheckRecord:
-        """Like :meth:`prove`, not journaled.
+        """Like :meth:`prove`, not journaled. The claim need not hold if it did so ``earlier``.
 
-        The claim need not hold if it was proved (``held_at``), and this stage has changed it since.
         In a stage that is only ``begun``, what it refers to may still be unknown.
         """
         check, calls = stage.checkpoint[number], self._work.calls
         started = calls.clock.monotonic()
-        tried = self._found(stage, number, excused=begun or bool(held_at))
+        tried = self._found(stage, number, excused=begun or earlier != NEVER)
         tried = replace(tried, proof=calls.clean_text(tried.proof))
         record = CheckRecord(
             stage=stage.id,
@@ -92,7 +89,7 @@ class Checks:
             at=calls.clock.now().isoformat(timespec="milliseconds"),
             **shared(tried, CheckRecord),
         )
-        self._emit(record, check, tried.why, held_at, changed_by)
+        self._emit(record, check, tried.why, earlier)
         return record
 
     def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
@@ -213,14 +210,13 @@ class Checks:
         by = told(self.allowing)
         return replace(tried, why=f"{tried.why}. {by}") if by else tried
 
-    def _emit(
-        self, record: CheckRecord, check: Check, why: str, held_at: str = "", changed_by: str = ""
-    ) -> None:
+    def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier = NEVER) -> None:
+        held_at, changed_by = NEVER if record.held else earlier
         finished = CheckFinished(
             because=_sentence(check.because or "", self._scope()),
             why=self._work.calls.clean_text(why),
-            held_at="" if record.held else held_at,
-            changed_by="" if record.held else changed_by,
+            held_at=held_at,
+            changed_by=changed_by,
             **shared(record, CheckFinished),
         )
         self._work.calls.emit(finished)

@@ -20,7 +20,7 @@ from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.run.checks import Checks
+from stslab.runner.run.checks import NEVER, Checks
 from stslab.runner.run.plan import changed_by, needed, require_done, stage_of, stage_started
 from stslab.runner.run.scope import basis, configure, live, new_run, scope
 from stslab.runner.run.steps import FIX, Steps
@@ -59,19 +59,17 @@ class Runner:
         self._shown: ports.Data = {}
         self._started = self._entered = self._now()
 
-    def start_or_resume(self) -> bool:
-        """Continue this lab's unfinished run on this target, or begin a new one, and return False.
+    def start_or_resume(self) -> None:
+        """Continue this lab's unfinished run on this target, or begin a new one.
 
         CredentialsError: the run began on another account, or the lab uses a service that the
         person did not allow. UndoIncomplete: an earlier run's cleanup can't be completed.
         """
-        if self.resume():
-            return True
-        calls = self._calls
-        run = new_run(self.lab, calls.target, self._new_id(), calls.clock.now(), self._services)
-        self._journal.begin(run)
-        self._enter(run, resumed=False)
-        return False
+        if not self.resume():
+            id_, target, now = self._new_id(), self._calls.target, self._calls.clock.now()
+            run = new_run(self.lab, target, id_, now, self._services)
+            self._journal.begin(run)
+            self._enter(run, resumed=False)
 
     def resume(self) -> bool:
         """Continue this lab's unfinished run on this target; False if there is none.
@@ -171,7 +169,7 @@ class Runner:
         done = self.stages_done
         return tuple(each for each in needed(self.lab, stage_id) if each not in done)
 
-    def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
+    def run_stage(self, stage_id: str) -> None:
         """Do the stage's steps, or the rest of them, and prove its checkpoint.
 
         RunError: a stage that it needs is not done, or a step failed. CheckFailed: the checkpoint
@@ -186,7 +184,6 @@ class Runner:
                 self.do(stage, number)
             tried = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
         self.end_stage(stage, tried)
-        return tried
 
     def begin_stage(self, stage_id: str) -> Stage:
         """Begin the stage and return it; RunError if a stage that it needs is not done."""
@@ -246,9 +243,9 @@ class Runner:
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
-            earlier = (proved.at, by) if proved else ()
-            record = self.checks.try_again(stage, number, *earlier, begun=True)
-            if not record.held and not earlier:
+            earlier = (proved.at, by) if proved else NEVER
+            record = self.checks.try_again(stage, number, earlier, begun=True)
+            if not record.held and not proved:
                 failed.append(record)
         self._require_held(stage, failed)
 

@@ -55,25 +55,24 @@ class Cleanup:
         planned += [Planned(f"{thing}{_BY_HAND}", (), "stslab cleanup") for thing in restored]
         return tuple(planned)
 
-    def run(self, run_id: str) -> tuple[str, ...]:
-        """Undo the run, prove that nothing is left, and end it. Return what was removed.
+    def run(self, run_id: str) -> None:
+        """Undo the run, prove that nothing is left, and end it.
 
         UndoIncomplete: something is left; the error lists all of it. CredentialsError: the
         credentials are for another account, or can't be used.
         """
-        removed = self.undo(run_id)
+        self.undo(run_id)
         if self._journal.past(run_id).run().state is not RunState.LOST:
             self.end(run_id, RunState.CLEANED)
-        return removed
 
-    def undo(self, run_id: str) -> tuple[str, ...]:
+    def undo(self, run_id: str) -> None:
         """Like :meth:`run`, but keep the run open and its profiles in the files."""
         work, emit, now = self._work(run_id), self._calls.emit, self._calls.clock.monotonic
         if account_is_gone(work.run, self._calls.target):
             self.end(run_id, RunState.LOST)
             gone = f"The account of run {run_id} is gone with everything in it."
             emit(events.Notice("info", gone))
-            return ()
+            return
         started = now()
         self._journal.verify_run(run_id)
         self._journal.write(run_id, Marked(RunState.UNDOING))
@@ -97,7 +96,6 @@ class Cleanup:
             some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
             things = "; ".join(thing for thing, _ in remaining)
             raise UndoIncomplete(f"{some} left in the account: {things}.", remaining, _FIX)
-        return removed
 
     def end(self, run_id: str, state: RunState) -> None:
         """Remove the run's profiles, and mark the run as ended in this state."""
