@@ -25,7 +25,7 @@ def question(
 
 
 def verdict(*asked: Gate, by: tuple[Gate, ...] = ()) -> Verdict:
-    return Verdict(not by, by, (), tuple(GateReading(one, "allows", one in by) for one in asked))
+    return Verdict(not by, by, tuple(GateReading(one, "allows", one in by) for one in asked))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_neither_of_two_policies_allows_where_one_would_do() -> None:
     gates = [
         GateReading(one, "does not allow", one is IDENTITY) for one in (Gate.RESOURCE, IDENTITY)
     ]
-    found = question(Verdict(False, (IDENTITY,), (), tuple(gates)), "red", "the bucket")
+    found = question(Verdict(False, (IDENTITY,), tuple(gates)), "red", "the bucket")
     assert found is not None
     kinds = [one.gates for one in found.choices]
     assert kinds == [frozenset(), frozenset({Gate.RESOURCE}), frozenset({IDENTITY})]
@@ -106,7 +106,7 @@ def test_allowed_is_worded_alike_whatever_allows() -> None:
     texts = set()
     for says in ("allows", "does not allow"):
         gates = GateReading(TRUST, says, False), GateReading(IDENTITY, "does not allow", True)
-        found = question(Verdict(False, (IDENTITY,), (), gates), "sts", "the role")
+        found = question(Verdict(False, (IDENTITY,), gates), "sts", "the role")
         assert found
         texts.add(found.choices[0].text)
     assert texts == {"Allowed: these policies are enough"}
@@ -126,7 +126,7 @@ def test_a_deny_is_worded_as_a_deny() -> None:
         ("does not allow", "Denied: no policy of sts allows it"),
     ):
         reading = GateReading(IDENTITY, says, says != "allows", ({"policy": "p"},))
-        told = Verdict(says == "allows", (), (), (reading,), {"p": deny})
+        told = Verdict(says == "allows", (), (reading,), {"p": deny})
         found = question(told, "sts", "it")
         assert found
         assert found.choices[1].text == text

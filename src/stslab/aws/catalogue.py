@@ -25,7 +25,6 @@ _KINDS = {
     "character": "string",
 }
 
-_FIRST_WORD = re.compile(r"(BatchGet|[A-Z][a-z]+)")
 
 # botocore returns these texts as parsed JSON.
 _DECODED = {"iam": frozenset({"policyDocumentType"}), "cloudformation": frozenset({"TemplateBody"})}
@@ -87,7 +86,7 @@ def _operation(service: str, name: str) -> Operation | None:
     known = _model(service)
     if known is None or name not in known.operation_names:
         return None
-    model, word = known.operation_model(name), _FIRST_WORD.match(name)
+    model, word = known.operation_model(name), re.match(r"(BatchGet|[A-Z][a-z]+)", name)
     # STS hands out credentials, which expire by themselves.
     reads = service == "sts" or (word is not None and word[0] in LEAVES_NOTHING)
     request = _shape(model.input_shape, service, output=False)

@@ -139,7 +139,6 @@ _LONG = 5  # lines
 _LONGEST = 320  # characters: four lines of a screen
 _BODY = "Body"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_SPECIAL = re.compile(r'["$`\\!]')
 # A variable that is set from the profile of another caller.
 _SUBSTITUTED = re.compile(r"(AWS_[A-Z_]+)=(\$\(aws configure get \w+ --profile \w+\))")
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
@@ -226,7 +225,7 @@ def _word(word: str, names: Mapping[str, str]) -> str:
         return f'{kept[1]}="{kept[2]}"' if kept else shlex.quote(word)
     if texts == ["", ""] and shlex.quote(word) == word:
         return f"${names[word]}"
-    if _SPECIAL.search("".join(texts)):
+    if re.search(r'["$`\\!]', "".join(texts)):
         each = (f'"${names[part]}"' if at % 2 else shlex.quote(part) for at, part in
                 enumerate(parts) if part)  # fmt: skip
         return "".join(each)

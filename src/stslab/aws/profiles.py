@@ -20,7 +20,6 @@ from stslab.vocabulary import ADMIN
 
 _DEFAULT = "default"
 _SECTION = re.compile(r"^\[profile ([A-Za-z_][A-Za-z0-9_-]{0,63})\]$", re.MULTILINE)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FIELDS = {
     "aws_access_key_id": "access_key_id",
     "aws_secret_access_key": "secret_access_key",
@@ -172,7 +171,7 @@ def _lines(values: Mapping[str, str]) -> str:
 
 def require(name: str, settings: Mapping[str, str]) -> None:
     """Refuse what would add lines to the files: a ``credential_process`` runs a program."""
-    if name == _DEFAULT or not _NAME.fullmatch(name):
+    if name == _DEFAULT or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name):
         fix = "Use letters, digits, - and _."
         raise CredentialsError(f"{name!r} can't be the name of a profile.", fix)
     for key, value in settings.items():

@@ -34,9 +34,6 @@ _COMMANDS = re.compile(
     r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|access"
     rf"|{'|'.join(_ANYWHERE)}))\b(?![^`\n]*--target)"
 )
-_SECRET_SETTING = re.compile(
-    r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
-)
 
 
 class _Same:
@@ -163,7 +160,8 @@ def tell_unexpected(error: BaseException) -> None:
             tell(unusable(root, error))
             return
     profiles = map(text_of, root.glob("profiles/*/credentials"))
-    secrets = {secret for text in profiles for secret in _SECRET_SETTING.findall(text)}
+    setting = r"(?m)^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)"
+    secrets = {secret for text in profiles for secret in re.findall(setting, text)}
     secrets |= {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
     text = redact_text("".join(traceback.format_exception(error)), secrets)
     folder, began = root / "bugs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}-"

@@ -106,7 +106,6 @@ def json_option(
 # -- the ids of labs, stages, faults and runs, for a shell that completes them -------------------
 # Their parts are found with patterns too: it must be instant, and a miss does no harm.
 
-_PART = r"^{}:.*?(?=^[a-z]|\Z)"
 _ID = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 
 
@@ -120,7 +119,7 @@ def _ids(part: str, ctx: click.Context, _param: click.Parameter, begun: str) -> 
     # Behind an option without its value, arguments are not parsed.
     lab = str(ctx.params.get("lab") or next(iter(ctx.args), USUAL_LAB))
     text = text_of(labs_by_id().get(lab, Path(lab)))
-    found = re.search(_PART.format(part), text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^{part}:.*?(?=^[a-z]|\Z)", text, re.MULTILINE | re.DOTALL)
     ids: list[str] = _ID.findall(found[0]) if found else []
     return [each for each in ids if each.startswith(begun)]
 

@@ -16,7 +16,6 @@ from stslab.structures import Part, parts, safe_loader
 
 UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
-_RESERVED = re.compile("[\ue000-\ue002]")
 _LONGEST, _DEEPEST, _MOST_CONDITIONS = 51_200, 60, 8  # CloudFormation takes no longer body
 _LONGEST_TEXT = 262_144  # a limit for the texts that functions make
 _SECTIONS = {
@@ -74,7 +73,7 @@ def resources(
 
 def parse(text: str) -> Mapping[str, Part]:
     """The template's data, with functions in their long form."""
-    if len(text) > _LONGEST or _RESERVED.search(text):
+    if len(text) > _LONGEST or re.search("[\ue000-\ue002]", text):
         raise Unjudgeable("it is too long, or has reserved characters")
     # JSON is YAML, except for tabs between its tokens.
     plain = text.replace("\t", " ") if text.lstrip().startswith("{") else text

@@ -31,7 +31,6 @@ BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
-_ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 _ASK = "Compare something in the response, as in: Arn == '${{ user_arn }}'."
 
 
@@ -72,7 +71,7 @@ def rules_allowed(text: str) -> Callable[[str, int], bool]:
     rules = set[tuple[str, int]]()
     waiting = set[str]()
     for number, line in enumerate(text.splitlines(), 1):
-        found = _ALLOW.search(line)
+        found = re.search(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)", line)
         waiting |= {found[1]} if found and found[2].strip() else set()
         if line.strip() and not line.lstrip().startswith("#"):
             rules |= {(rule, number) for rule in waiting}

@@ -257,8 +257,6 @@ def as_known(value: Data, scope: Scope) -> Data:
 
 
 def allowed(lab: LabFile, scope: Scope) -> Allowed:
-    return Allowed(
-        roles=tuple(str(as_known(one, scope)) for one in lab.uses.roles),
-        accounts=tuple(str(as_known(one, scope)) for one in lab.uses.accounts),
-        services=lab.services,
-    )
+    declared = as_known([lab.uses.roles, lab.uses.accounts], scope)
+    roles, accounts = (tuple(map(str, each)) for each in declared)
+    return Allowed(roles, accounts, lab.services)

@@ -28,7 +28,6 @@ class Verdict(msgspec.Struct, frozen=True):
 
     allowed: bool | None
     by: tuple[Gate, ...] = ()  # the gates that refuse
-    keys: tuple[str, ...] = ()  # the condition keys that decided
     gates: tuple[GateReading, ...] = ()  # all gates that read the request, in order
     documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
     tags: Mapping[str, str] = msgspec.field(default_factory=dict)  # the caller's
@@ -70,8 +69,7 @@ def expected(check: Check) -> Verdict:
         GateReading(gate, "does not allow" if gate in check.by else "", gate in check.by)
         for gate in sorted(deciding, key=list(Gate).index)
     )
-    keys = (check.key,) if check.key else ()
     if UNBELIEVED.intersection(check.fails):
-        return Verdict(False, (Gate.SIGNATURE,), keys, gates)
+        return Verdict(False, (Gate.SIGNATURE,), gates)
     ruled = check.fails[0] if check.fails and not check.by else ""
-    return Verdict(not check.by, check.by, keys, gates, fault=ruled)
+    return Verdict(not check.by, check.by, gates, fault=ruled)

@@ -41,11 +41,9 @@ def who(event: Event) -> str:
 
 def vouched_for(identity: Event) -> str:
     """The user named by an identity provider, as in ``ana (SAML)``; else ""."""
-    how = _VOUCHED.get(str(identity.get("type", "")))
+    named_by = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
+    how = named_by.get(str(identity.get("type", "")))
     return f"{identity.get('userName') or '?'} ({how})" if how else ""
-
-
-_VOUCHED = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
 
 
 def _short_arn(arn: str) -> str:

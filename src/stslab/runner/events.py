@@ -9,14 +9,12 @@ import msgspec
 from stslab.lab.effects import Summary
 from stslab.runner.ports import Call
 
-_WORD = re.compile(r"(?<!^)(?=[A-Z])")
-
 
 class Event(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> str:
         """The event's name in JSON lines: ``StepStarted`` is ``step_started``."""
-        return _WORD.sub("_", type(self).__name__).lower()
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 Describe = Callable[[Call], str]  # returns the equivalent ``aws`` command line of a call

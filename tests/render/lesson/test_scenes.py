@@ -62,7 +62,7 @@ def test_why_a_wrong_answer_is_wrong(
     gates: dict[Gate, str], by: set[Gate], said: set[Gate], says: str
 ) -> None:
     readings = tuple(GateReading(gate, result, gate in by) for gate, result in gates.items())
-    told = Verdict(not by, tuple(by), (), readings)
+    told = Verdict(not by, tuple(by), readings)
     answers = Choice(1, "Right", frozenset(by)), Choice(2, "Wrong", frozenset(said))
     scene = answered(Question(answers, 1), 2, told)
     text = " ".join(drawn(scene).split())
@@ -84,7 +84,7 @@ def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
 ) -> None:
     allow = {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": {key: "red"}}}
     gates = (GateReading(IDENTITY, SILENT, True, ({"policy": "p"},)),)
-    told = Verdict(False, (IDENTITY,), (), gates, {"p": {"Statement": allow}}, tags)
+    told = Verdict(False, (IDENTITY,), gates, {"p": {"Statement": allow}}, tags)
     question = Question((Choice(1, "Denied", frozenset({IDENTITY})),), 1)
     scene = Asking("Call", who="me", command="aws", question=question, claims=[],
                    evidence={"me": told}, target="it")  # fmt: skip
@@ -106,7 +106,7 @@ def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
     ],
 )  # fmt: skip
 def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
-    told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
+    told = Verdict(True, (), (GateReading(IDENTITY, ALLOWS, False),))
     question = Question((Choice(1, "Allowed", frozenset()),), 1)
     scene = answered(question, 1, told)
 

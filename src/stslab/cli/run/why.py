@@ -12,7 +12,6 @@ from stslab.errors import UsageError
 from stslab.home import home
 
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
-_HEX = re.compile(r"(?!-$)[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
 _NEITHER = "That is neither a file nor an error message of AWS."
 _NO_MESSAGE = "No refusal by AWS was found in the text."
@@ -43,7 +42,7 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     if about and not "".join(about).strip():
         raise UsageError(_NO_MESSAGE, _HOW)
     given = " ".join(about)
-    if not given or _HEX.fullmatch(given):
+    if not given or re.fullmatch(r"(?!-$)[0-9A-Fa-f-]{1,36}", given):
         _explain_request(given, as_json=as_json)
         return
     from stslab.policy.messages import advise, read

@@ -27,8 +27,6 @@ _KINDS = {
     "sts.GetFederationToken Policy": PolicyKind.SESSION,
 }
 _ADVICE: Mapping[str, str] = beside(__file__, "malformed.yaml")
-_HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
-_FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
 _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
 _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
 
@@ -56,11 +54,11 @@ def _stand_in(unknown: re.Match[str]) -> str:
     """A value, in quotes, that stands for a text which only the run will know."""
     if unknown[1] == "<now>":
         return '"2030-01-31T12:00:00Z"'
-    if not _FEDERATED.search(unknown.string[: unknown.start()]):
+    if not re.search(r'"Federated"\s*:\s*\[?\s*$', unknown.string[: unknown.start()]):
         return f'"{_ARN}:role/some"'
     if "WithSAML" in unknown.string:
         return f'"{_ARN}:saml-provider/some"'
-    host = _HOST.search(unknown.string)  # as a condition has it
+    host = re.search(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:', unknown.string)  # as a condition has it
     return f'"{_ARN}:oidc-provider/{host[1] if host else "the.provider"}"'
 
 

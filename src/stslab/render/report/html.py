@@ -21,7 +21,6 @@ from stslab.runner.report import ABOUT, Report
 from stslab.vocabulary import ADMIN
 
 SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
-_PART = re.compile(r"<!-- part (\w+) -->\n")
 Decisions = Mapping[str, Sequence[Mapping[str, object]]]
 """Decisions in the embedded account's log, by request id."""
 
@@ -79,7 +78,7 @@ def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: 
 @cache
 def _parts() -> Mapping[str, Template]:
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    _, *pieces = _PART.split(text)
+    _, *pieces = re.split(r"<!-- part (\w+) -->\n", text)
     return dict(zip(pieces[::2], map(Template, pieces[1::2]), strict=True))
 
 

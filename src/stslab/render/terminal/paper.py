@@ -287,7 +287,6 @@ def draws_over(console: Console) -> bool:
 
 # -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
 
-_BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
 _CODE = "    "
 _FENCE = re.compile(r"^```.*\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -314,7 +313,7 @@ def paragraphs(markdown: str) -> Iterator[str]:
 def _blocks(markdown: str) -> list[str]:
     """What stands between blank lines. A fenced block of code becomes an indented one."""
     indented = _FENCE.sub(lambda fence: f"\n{indent(fence[1], _CODE)}\n", markdown)
-    return _BLANK.split(indented.strip("\n"))
+    return re.split(r"\n(?:[ \t]*\n)+", indented.strip("\n"))
 
 
 def _bare(text: str) -> str:

@@ -25,12 +25,12 @@ def one_line(text: str) -> str:
 
 def markdown_line(text: str) -> str:
     """Like ``one_line``, escaped for a line of Markdown."""
-    return _MARKUP.sub(r"\\\g<0>", one_line(text))
+    return re.sub(r"[\\`*_\[\]<>&|~!]", r"\\\g<0>", one_line(text))
 
 
 def markdown_prose(text: str) -> str:
     """Markdown that can only show text: no HTML, no images, and only https links."""
-    return "".join(map(_harmless, _BETWEEN.split(visible(text).strip())))
+    return "".join(map(_harmless, re.split(r"(\n[ \t]*\n)", visible(text).strip())))
 
 
 def _harmless(paragraph: str) -> str:
@@ -44,8 +44,6 @@ def _harmless(paragraph: str) -> str:
     )
 
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>&|~!]")
-_BETWEEN = re.compile(r"(\n[ \t]*\n)")
 _CELL_END, _CODE, _NO_SPAN = re.compile(r"[\n|]"), re.compile(r"(`[^`]+`)"), re.compile(r"``|\\`")
 _ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
