@@ -12,7 +12,7 @@ from tests.cli.run.test_status import record
 
 from stslab import __version__
 from stslab.cli import main
-from stslab.cli.commands import Entry, LazyGroup
+from stslab.cli.commands import LazyGroup, Row
 from stslab.errors import (
     CheckFailed,
     CredentialsError,
@@ -108,7 +108,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     monkeypatch.setattr(sys.modules[__name__], "FAIL", fail, raising=False)
-    entry = Entry(f"{__name__}:FAIL", "Fail.", ())
+    entry = Row(f"{__name__}:FAIL", "Fail.", ())
     monkeypatch.setitem(main.cli.entries, "fail", entry)
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
 

@@ -12,23 +12,23 @@ import click
 _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?")
 
 
-class Entry(NamedTuple):
+class Row(NamedTuple):
     where: str  # ``MODULE:ATTRIBUTE``
     help: str
     examples: Sequence[str]
 
 
-def _table() -> dict[tuple[str, str], Entry]:
+def _table() -> dict[tuple[str, str], Row]:
     """The commands by their groups and names. A row's examples are the lines below it."""
     text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
-    table: dict[tuple[str, str], Entry] = {}
+    table: dict[tuple[str, str], Row] = {}
     examples: list[str] = []
     for line in text.splitlines():
         row = _ROW.fullmatch(line)
         if row:
             group, _, name = row["name"].rpartition(" ")
             examples = []
-            table[group, name] = Entry(f"stslab.cli.{row['where']}", row["help"] or "", examples)
+            table[group, name] = Row(f"stslab.cli.{row['where']}", row["help"] or "", examples)
         else:
             examples.append(line)
     return table

@@ -24,7 +24,7 @@ WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess
 """The names of AWS managed policies with wide rights."""
 
 
-class Unreadable(ValueError):  # noqa: N818 - it says what the document is
+class UnreadablePolicy(ValueError):  # noqa: N818 - it says what the document is
     """The text is not a policy document, or is ambiguous."""
 
 
@@ -37,7 +37,7 @@ class LetIn(NamedTuple):
 
 
 def let_in(document: object) -> Iterator[LetIn]:
-    """The principals that a trust or bucket policy lets in. Raises Unreadable."""
+    """The principals that a trust or bucket policy lets in. Raises UnreadablePolicy."""
     for statement in _allowing(document):
         conditions = tuple(_conditions(statement.get("condition")))
         if "notprincipal" in statement:
@@ -50,7 +50,7 @@ def is_wide(document: object) -> bool:
     """Whether a policy allows a whole service, or more, on every resource."""
     try:
         return any(map(_is_wide, _allowing(document)))
-    except Unreadable:
+    except UnreadablePolicy:
         return any(UNKNOWN in one for one in texts(document))
 
 
@@ -68,7 +68,7 @@ def _allowing(document: object) -> Iterator[Mapping[str, object]]:
         try:
             document = json.loads(document, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
-            raise Unreadable(str(error)) from None
+            raise UnreadablePolicy(str(error)) from None
     statements = _small(document).get("statement", [])
     for one in statements if isinstance(statements, list) else [statements]:
         statement = _small(one)
@@ -79,13 +79,13 @@ def _allowing(document: object) -> Iterator[Mapping[str, object]]:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Unreadable("it has a key twice")
+        raise UnreadablePolicy("it has a key twice")
     return members
 
 
 def _small(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise Unreadable("it is not a policy")
+        raise UnreadablePolicy("it is not a policy")
     return _once([(str(key).lower(), part) for key, part in value.items()])
 
 

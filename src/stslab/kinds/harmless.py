@@ -34,7 +34,7 @@ Finding = Objection | str
 _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 
-class _Case(msgspec.Struct, frozen=True):
+class _Judging(msgspec.Struct, frozen=True):
     call: str
     own: Own
     who: str  # the subject of messages: the call, or the template's resource
@@ -63,27 +63,27 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
     elif not changes(call):
         return
     elif service not in HOME:
-        yield from _roles(params, _Case(call, own, call))
+        yield from _roles(params, _Judging(call, own, call))
     else:
         rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
         if rules is None:
             yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
         else:
-            yield from _by_rules(rules, params, _Case(call, own, call, caller, params))
+            yield from _by_rules(rules, params, _Judging(call, own, call, caller, params))
 
 
 def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Objection]:
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 
-def _by_rules(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
+def _by_rules(rules: Rules, given: Params, case: _Judging) -> Iterator[Finding]:
     for rule in rules:
         ways = [list(_by_rule(one, given, case)) for one in rule.either or (rule,)]
         if all(ways):
             yield from ways[0]
 
 
-def _by_rule(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
+def _by_rule(rule: Rule, given: Params, case: _Judging) -> Iterator[Finding]:
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
         values = [case.caller]
@@ -114,7 +114,7 @@ def _parameter(rule: Rule) -> str:
     return re.split(r"\W", rule.where.lstrip("["))[0]
 
 
-def _lacking(rule: Rule, case: _Case) -> Objection:
+def _lacking(rule: Rule, case: _Judging) -> Objection:
     if rule.must is Must.TAGGED:
         return _lacks_tag(rule, case)
     if rule.implied:
@@ -130,13 +130,13 @@ _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 # The checks: the findings of each about one value. Each is named after its word in ``Must``.
 
 
-def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _own(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
         thing = f"{KINDS[rule.kind].noun} {_shown(value)}"
         yield Objection(f"{case.who} would change {thing}, which is not the run's own.")
 
 
-def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _new(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if case.own.run not in str(value):
         yield Objection(
             f"The name of {KINDS[rule.kind].noun} {_shown(value)} does not contain the run's id.",
@@ -144,19 +144,19 @@ def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
         )
 
 
-def _tagged(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _tagged(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if {"Key": RUN_TAG, "Value": case.own.run} not in (value if isinstance(value, list) else []):
         yield _lacks_tag(rule, case)
 
 
-def _lacks_tag(rule: Rule, case: _Case) -> Objection:
+def _lacks_tag(rule: Rule, case: _Judging) -> Objection:
     tag = f'[{{Key: "{RUN_TAG}", Value: "${{{{ run.id }}}}"}}]'
     outer = rule.where.split(".")
     written = f"{outer[-1]}: {tag}" if len(outer) == 1 else f"{outer[0]}: {{{outer[1]}: {tag}}}"
     return Objection(f"{case.call} lacks the run's tag {RUN_TAG}.", f"Add {written}.")
 
 
-def _untagged(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _untagged(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     for tag in value if isinstance(value, list) else [value]:
         key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
         if key == RUN_TAG and kept != case.own.run:
@@ -166,7 +166,7 @@ def _untagged(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
             )
 
 
-def _attached(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _attached(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     arn = str(value)
     if re.fullmatch(rf"arn:{re.escape(case.own.partition)}:iam::aws:policy/.+", arn):
         name = arn.rpartition("/")[2]
@@ -181,7 +181,7 @@ def _attached(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
         )
 
 
-def _role(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _role(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if case.is_own("iam.role", value):
         return
     if str(value) in case.own.allowed.roles:
@@ -193,10 +193,10 @@ def _role(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     )
 
 
-def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _trust(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     try:
         everybody = list(documents.let_in(value))
-    except documents.Unreadable as error:
+    except documents.UnreadablePolicy as error:
         if not case.own.is_unknown(value):
             fix = "Write it as a valid policy."
             yield Objection(f"The document can't be read: {error}.", fix)
@@ -205,7 +205,7 @@ def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         yield from _let_in(one, case)
 
 
-def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
+def _let_in(one: documents.LetIn, case: _Judging) -> Iterator[Finding]:
     if case.own.is_unknown(one.name) or _is_trusted(one, case):
         if one.form == "Federated":
             yield f"{case.call} lets in users of the identity provider {_shown(one.name)}"
@@ -229,7 +229,7 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
     )
 
 
-def _is_trusted(one: documents.LetIn, case: _Case) -> bool:
+def _is_trusted(one: documents.LetIn, case: _Judging) -> bool:
     """Whether it is this account, a thing or provider of the run, or an AWS service."""
     own = case.own
     if one.form == "Service":
@@ -256,12 +256,12 @@ def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool
     return exact and bool(values) and all(one.startswith(here) for one in values)
 
 
-def _rights(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _rights(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if documents.is_wide(value):
         yield f"{case.who} gives wide rights: all actions of a service, or more"
 
 
-def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _private(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if str(value).lower().replace("-", "") in _PRIVATE_LISTS:
         return
     if documents.EVERYONE in case.own.allowed.accounts:
@@ -271,14 +271,14 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         yield Objection(f"{case.who} would let in others, with an access control list.", fix)
 
 
-def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _source(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     source = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
     bucket = str(source).partition("/")[0]
     if not case.own.has("s3.bucket", bucket):
         yield Objection(f"{case.call} would copy from S3 bucket {bucket}, which is not the run's.")
 
 
-def _template(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _template(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     try:
         whole = list(_resources(value, case.params, case.own))
     except template.Unjudgeable as error:
@@ -345,7 +345,7 @@ def resources_of(params: Params, own: Own) -> list[template.Resource]:
     return []
 
 
-def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
+def _resource(one: template.Resource, case: _Judging) -> Iterator[Finding]:
     for finding in _by_type(one, case):
         if isinstance(finding, Objection):
             known = finding.word and not template.MARK.search(finding.word)
@@ -355,7 +355,7 @@ def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
             yield finding
 
 
-def _by_type(one: template.Resource, case: _Case) -> Iterator[Finding]:
+def _by_type(one: template.Resource, case: _Judging) -> Iterator[Finding]:
     if one.type in RESOURCES:
         yield from _by_rules(RESOURCES[one.type], one.properties, case)
         return
@@ -372,7 +372,7 @@ def _by_type(one: template.Resource, case: _Case) -> Iterator[Finding]:
     yield from _roles(one.properties, case)
 
 
-def _roles(value: object, case: _Case) -> Iterator[Finding]:
+def _roles(value: object, case: _Judging) -> Iterator[Finding]:
     """The findings about every role in a value, by its ARN or by its parameter's name."""
     for path, part in parts(value):
         key = ".".join(map(str, path))
@@ -380,24 +380,24 @@ def _roles(value: object, case: _Case) -> Iterator[Finding]:
             yield from _role(part, Rule(Must.ROLE), case)
 
 
-def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _name(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if ":" in str(value):
         yield Objection(f"{case.call} needs a name here, not an ARN.", f"Write the {rule.where}.")
 
 
-def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
+def _absent(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if value:
         reason = f"{case.who} may not have {_parameter(rule)}: {rule.says}."
         yield Objection(reason, "Leave it out.")
 
 
-def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _embedded(_value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if not case.own.embedded:
         reason = f"{case.call} changes the whole account: it is only for the embedded account."
         yield Objection(reason, "Run the lab on the embedded account: leave out --target.")
 
 
-_Check = Callable[[object, Rule, _Case], Iterator[Finding]]
+_Check = Callable[[object, Rule, _Judging], Iterator[Finding]]
 _CHECKS: Mapping[Must, _Check] = {must: globals()[f"_{must}"] for must in Must}
 
 

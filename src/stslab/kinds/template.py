@@ -64,7 +64,7 @@ def resources(
             raise Unjudgeable(f"{logical} has more than {_MOST_CONDITIONS} conditions", logical)
         for holding in itertools.product((True, False), repeat=len(deciding)):
             ways = dict(zip(deciding, holding, strict=True))
-            scope = _Scope(names, frozenset(declared), ways)
+            scope = _Evaluation(names, frozenset(declared), ways)
             properties = _mapping(scope.value(whole.get("Properties", {})))
             policies = ("DeletionPolicy", "UpdateReplacePolicy")
             stays = any(whole.get(one, "Delete") != "Delete" for one in policies)
@@ -162,7 +162,7 @@ def _mapping(value: Part) -> Mapping[str, Part]:
     return value
 
 
-class _Scope(msgspec.Struct, frozen=True):
+class _Evaluation(msgspec.Struct, frozen=True):
     names: Mapping[str, Part]
     resources: frozenset[str]
     ways: Mapping[str, bool]

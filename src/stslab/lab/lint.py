@@ -34,7 +34,7 @@ _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
 _ASK = "Compare something in the response, as in: Arn == '${{ user_arn }}'."
 
 
-class Found(NamedTuple):
+class Noticed(NamedTuple):
     """A finding in ``node``, which is in ``part`` of the lab; ``word`` is where in its text."""
 
     node: Node
@@ -105,15 +105,15 @@ def _advice(looked: Looked, path: Path) -> Iterator[Problem]:
                 yield replace(problem, rule=rule, severity=WARNING)
 
 
-def _policies(looked: Looked) -> Iterator[Found]:
+def _policies(looked: Looked) -> Iterator[Noticed]:
     for one in looked.calls:
         part = looked.draft.node.at(one.place)
         for name, (code, message, fix, word) in () if one.fails else findings(one):
             node = (part.get("with") or part).get(name) or part
-            yield Found(node, part, message, fix, word, f"policy-{code}")
+            yield Noticed(node, part, message, fix, word, f"policy-{code}")
 
 
-def _parameters(looked: Looked) -> Iterator[Found]:
+def _parameters(looked: Looked) -> Iterator[Noticed]:
     """Values that don't fit the API's model, and that AWS would refuse."""
     reported: set[str] = set()
     for one in looked.calls:
@@ -124,7 +124,7 @@ def _parameters(looked: Looked) -> Iterator[Found]:
         for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
             if f"{name} {value}" not in reported:
                 reported.add(f"{name} {value}")
-                yield Found(node, part, f"{name} can't be {shortened(value)}.", why)
+                yield Noticed(node, part, f"{name} can't be {shortened(value)}.", why)
 
 
 def _misfits(
@@ -157,7 +157,7 @@ def _misfit(shape: Shape, value: str | int) -> str:
     return "" if fits else f"AWS wants it to match {shape.pattern}"
 
 
-def _expectations(looked: Looked) -> Iterator[Found]:
+def _expectations(looked: Looked) -> Iterator[Noticed]:
     """`expect` must be true or false, depending on the response."""
     for draft in looked.draft.checks:
         expect, node = draft.part.expect, draft.node.get("expect")
@@ -167,10 +167,10 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         tree, response = query(expect)[0], operation.output
         if not any(roots(tree)) and not _has_current(tree):
             message = "This does not depend on the response: its result is always the same."
-            yield Found(node, draft.node, message, _ASK, rule="expect-constant")
+            yield Noticed(node, draft.node, message, _ASK, rule="expect-constant")
         elif not _is_question(tree, response):
             message = "The result is not true or false: any value that is not empty would pass."
-            yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
+            yield Noticed(node, draft.node, message, _ASK, rule="expect-no-question")
 
 
 def _has_current(tree: Tree) -> bool:
@@ -187,7 +187,7 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
     return kind in {"boolean", "document"}
 
 
-def _unused(looked: Looked) -> Iterator[Found]:
+def _unused(looked: Looked) -> Iterator[Noticed]:
     if looked.broken:  # they may be meant there
         return
     root = looked.draft.node
@@ -198,12 +198,12 @@ def _unused(looked: Looked) -> Iterator[Found]:
     for names, part in named:
         for name, key in names.keys.items() if names else ():
             if name not in used:
-                yield Found(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
+                yield Noticed(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
     for step in steps:
         if step.part.profile and step.part.profile.name not in called:
             message = f"No call is made as {step.part.profile.name}."
             fix = "Prove what it may do, or leave it out."
-            yield Found(step.node.value["profile"], step.node, message, fix)
+            yield Noticed(step.node.value["profile"], step.node, message, fix)
 
 
 def _identities(node: Node) -> Iterator[Node]:
@@ -213,7 +213,7 @@ def _identities(node: Node) -> Iterator[Node]:
         yield from _identities(item)
 
 
-def _codes(looked: Looked) -> Iterator[Found]:
+def _codes(looked: Looked) -> Iterator[Noticed]:
     for draft in looked.draft.checks:
         operation = looked.operation(draft.part.call)
         listed = f"{_CODES['common']} {_CODES.get(draft.part.service, '')}"
@@ -222,10 +222,10 @@ def _codes(looked: Looked) -> Iterator[Found]:
             if code not in known and not code.isdecimal():
                 message = f"{draft.part.service} has no known error {code}."
                 fix = did_you_mean(code, known, "Look it up among the API's errors.")
-                yield Found(draft.node.value["fails"], draft.node, message, fix, code)
+                yield Noticed(draft.node.value["fails"], draft.node, message, fix, code)
 
 
-def _reasons(looked: Looked) -> Iterator[Found]:
+def _reasons(looked: Looked) -> Iterator[Noticed]:
     """A `because` that names other gates than those that the check says refuse."""
     for draft in looked.draft.checks:
         reason, by = draft.part.because or "", draft.part.by
@@ -233,7 +233,7 @@ def _reasons(looked: Looked) -> Iterator[Found]:
         if named and by and not any(re.search(_SPOKEN[one], reason, re.IGNORECASE) for one in by):
             message = f"This is about the {named[0]}, but the {by[0]} refuses."
             node = draft.node.value["because"]
-            yield Found(node, draft.node, message, f"Say why the {by[0]} refuses.")
+            yield Noticed(node, draft.node, message, f"Say why the {by[0]} refuses.")
 
 
 _NAMED = {gate: str(gate).removesuffix("y") for gate in Gate} | {Gate.RESOURCE: "bucket polic"}
@@ -244,7 +244,7 @@ _SPOKEN = _NAMED | {
 }
 
 
-def _deletions(looked: Looked) -> Iterator[Found]:
+def _deletions(looked: Looked) -> Iterator[Noticed]:
     """Checks for deleted things that don't wait until AWS knows that they are deleted."""
     if embedded_only(looked.lab):
         return
@@ -253,30 +253,30 @@ def _deletions(looked: Looked) -> Iterator[Found]:
         gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
         if gone and not draft.part.within and not draft.unclear("within"):
             message = "On a real account, what was just deleted may still be found for a while."
-            yield Found(draft.node.value["fails"], draft.node, message, "Add `within: 60s`.")
+            yield Noticed(draft.node.value["fails"], draft.node, message, "Add `within: 60s`.")
 
 
-def _proofs(looked: Looked) -> Iterator[Found]:
+def _proofs(looked: Looked) -> Iterator[Noticed]:
     """Stages that prove nothing, and labs without cleanup."""
     doing = [one for one in looked.calls if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.draft.node
     if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in stages):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
         fix = "Add a last stage with `cleanup: true`, and checks that the things are gone."
-        yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
+        yield Noticed(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
     if stages and not any(one.checks or one.unclear("checkpoint") for one in stages):
         message = "This lab proves nothing: everyone who runs it passes."
         fix = "Give its stages a `checkpoint`."
-        yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
+        yield Noticed(lab.keys["stages"], lab, message, fix, rule="no-checks")
         return
     for one in stages:
         changing = one.part.id in {each.stage for each in doing}
         if not one.checks and (changing or one.part.cleanup):
             message = "Nothing proves what this stage does."
-            yield Found(one.node, one.node, message, "Give it a `checkpoint`.", rule="no-checks")
+            yield Noticed(one.node, one.node, message, "Give it a `checkpoint`.", rule="no-checks")
 
 
-def _undos(looked: Looked) -> Iterator[Found]:
+def _undos(looked: Looked) -> Iterator[Noticed]:
     """An undo that leaves what its step makes."""
     for draft in looked.draft.steps:
         creation = creation_of(draft.part.call, draft.part.params)
@@ -284,15 +284,15 @@ def _undos(looked: Looked) -> Iterator[Found]:
         node = draft.node.get("undo")
         if node and node.value == []:
             message = "An empty list undoes nothing."
-            yield Found(node, draft.node, message, "Write `none` if there is nothing to undo.")
+            yield Noticed(node, draft.node, message, "Write `none` if there is nothing to undo.")
         elif node and creation and undos:
             kind = KINDS[creation.kind]
             if kind.removal not in undos and not kind.put:
                 message = f"This does not undo the step: the {kind.noun} stays."
-                yield Found(node, draft.node, message, f"Undo it with {kind.removal}.")
+                yield Noticed(node, draft.node, message, f"Undo it with {kind.removal}.")
 
 
-def _claims(looked: Looked) -> Iterator[Found]:
+def _claims(looked: Looked) -> Iterator[Noticed]:
     """Claims that repeat an earlier one's words, or in the same stage its call."""
     claims: dict[str, int] = {}
     for stage in looked.draft.stages:
@@ -303,22 +303,22 @@ def _claims(looked: Looked) -> Iterator[Found]:
             line = claims.get(check.says) or (check.call and calls.get(call))
             if line:
                 message, fix = f"This repeats the claim in line {line}.", "Leave one of them out."
-                yield Found(draft.node, draft.node, message, fix)
+                yield Noticed(draft.node, draft.node, message, fix)
             claims.setdefault(check.says, draft.node.line)
             calls.setdefault(call, draft.node.line)
 
 
-def _served(looked: Looked) -> Iterator[Found]:
+def _served(looked: Looked) -> Iterator[Noticed]:
     for one in looked.calls if looked.served else ():
         own = one.call.startswith(f"{SERVICE}.")
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
             part = looked.draft.node.at(one.place)
             message = f"The embedded account has no {one.call}."
             fix = "With it, the lab runs only on a real account, and can't be tested."
-            yield Found(part.get("call") or part, part, message, fix)
+            yield Noticed(part.get("call") or part, part, message, fix)
 
 
-def _texts(looked: Looked) -> Iterator[Found]:
+def _texts(looked: Looked) -> Iterator[Noticed]:
     """Missing reasons and hints, and texts that don't fit a screen."""
     for stage in looked.draft.stages:
         yield from _long(stage.part, stage.node)
@@ -328,34 +328,34 @@ def _texts(looked: Looked) -> Iterator[Found]:
             if asks and not (check.part.because or check.unclear("because")):
                 message = "After predicting, the learner wants to know why: `because` is missing."
                 at, fix = check.node.keys["ask"], "Add `because:`."
-                yield Found(at, check.node, message, fix, rule="text-missing")
+                yield Noticed(at, check.node, message, fix, rule="text-missing")
         for step in stage.steps:
             yield from _long(step.part, step.node)
             if step.part.task and not (step.part.hints or step.unclear("hints")):
                 message, fix = "This task has no hint except the command.", "Add `hints:`."
-                yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
+                yield Noticed(step.node.keys["task"], step.node, message, fix, rule="text-missing")
     for fault, node in zip(looked.lab.faults, looked.draft.node.listed("faults"), strict=True):
         if not fault.hints:
             message, fix = "This fault has no hint.", "Add `hints:`."
-            yield Found(node, node, message, fix, rule="text-missing")
+            yield Noticed(node, node, message, fix, rule="text-missing")
 
 
-def _long(part: Part, node: Node) -> Iterator[Found]:
+def _long(part: Part, node: Node) -> Iterator[Noticed]:
     intro = node.get("intro")
     written = str(intro.value if intro else "").splitlines()
     lines = [line for one in written for line in textwrap.wrap(one, WIDTH) or [""]]
     if intro and len(lines) > LINES:
         message = f"An intro of {len(lines)} lines does not fit a screen."
-        yield Found(intro, node, message, f"Write at most {LINES}; `explain` may be longer.")
+        yield Noticed(intro, node, message, f"Write at most {LINES}; `explain` may be longer.")
     for key, most in _LONGEST.items():
         found = node.get(key) if hasattr(part, key) else None
         for text in found.texts() if found else ():
             if len(text.value) > most:
                 message = f"`{key}` has {len(text.value)} characters."
-                yield Found(text, node, message, f"Write at most {most}: it has to fit a screen.")
+                yield Noticed(text, node, message, f"Write at most {most}: it has to fit a screen.")
 
 
-RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
+RULES: Mapping[str, Callable[[Looked], Iterator[Noticed]]] = {
     "policy": _policies,
     "parameter": _parameters,
     "expect": _expectations,

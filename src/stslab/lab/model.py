@@ -102,7 +102,7 @@ class Part(
     line: int = 0  # its first line in the lab's file, if it is written as a mapping
 
 
-class _Calls(Part, frozen=True, kw_only=True):
+class _Calling(Part, frozen=True, kw_only=True):
     @property
     def service(self) -> str:
         """The service of ``call``, as boto3 names it: ``iam``."""
@@ -123,7 +123,7 @@ class Wait(Part, frozen=True, kw_only=True):
     params: Params | None = None  # filled in when the lab is loaded
 
 
-class Undo(_Calls, frozen=True, kw_only=True):
+class Undo(_Calling, frozen=True, kw_only=True):
     """The call that undoes a step."""
 
     SHORT: ClassVar[str] = "call"
@@ -185,7 +185,7 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
         return {name: value for name, value in every.items() if value is not None}
 
 
-class Step(_Calls, frozen=True, kw_only=True):
+class Step(_Calling, frozen=True, kw_only=True):
     """A call that does something; or ``clock`` or ``token`` in its place."""
 
     ONE_OF = ("call", "clock", "token")
@@ -207,7 +207,7 @@ class Step(_Calls, frozen=True, kw_only=True):
     why: Text | None = None
 
 
-class Check(_Calls, frozen=True, kw_only=True):
+class Check(_Calling, frozen=True, kw_only=True):
     """A claim, and the call that proves it. It changes nothing and can be repeated."""
 
     says: Text
@@ -226,7 +226,7 @@ class Check(_Calls, frozen=True, kw_only=True):
     profiles_gone: tuple[Word, ...] = ()
 
 
-class Cell(_Calls, frozen=True, kw_only=True):
+class Cell(_Calling, frozen=True, kw_only=True):
     """A row of the access table: one call, and the identities that may be allowed it."""
 
     says: Text
@@ -244,7 +244,7 @@ class Change(Part, frozen=True, kw_only=True):
     by: tuple[Gate, ...] = ()
 
 
-class Action(_Calls, frozen=True, kw_only=True):
+class Action(_Calling, frozen=True, kw_only=True):
     """A call of a fault, which breaks the set-up or fixes it."""
 
     identity: Word = "admin"

@@ -32,7 +32,7 @@ Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
 
 
-class _Kind(msgspec.Struct, frozen=True):
+class _PolicyCalls(msgspec.Struct, frozen=True):
     """The calls that list, read and write one kind of policy."""
 
     kind: str
@@ -46,7 +46,7 @@ class _Kind(msgspec.Struct, frozen=True):
     second: str = ""
 
 
-_KINDS = rows("policies", _Kind)
+_KINDS = rows("policies", _PolicyCalls)
 _FEW = 2  # refusals that a report names
 
 
@@ -117,7 +117,7 @@ class Faults:
             for policy in self._of(kind, thing.names)
         ]
 
-    def _of(self, kind: _Kind, names: Mapping[str, str]) -> Iterator[PolicyInPlace]:
+    def _of(self, kind: _PolicyCalls, names: Mapping[str, str]) -> Iterator[PolicyInPlace]:
         keys: list[Mapping[str, object]] = [names]
         if kind.lists:
             known = self._read(kind.lists, names, kind.listed)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from stslab.cli.run.here import no_command
-from stslab.cli.run.prompt import Entered, Prompt, completions, word_of
+from stslab.cli.run.prompt import Prompt, Typed, completions, word_of
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_words_services_operations_and_options_complete(words: list[str], some: 
 @pytest.mark.parametrize(
     ("entered", "typed", "means"),
     [
-        ("", "", Entered(line="aws iam x", unchanged=True)),
-        ("", "ls", Entered(line="ls")),  # typed before something happened elsewhere
-        ("so", "", Entered("solve")),
-        ("ls  ", "", Entered(line="ls")),
-        ("aws iam x", "", Entered(line="aws iam x", unchanged=True)),
+        ("", "", Typed(line="aws iam x", unchanged=True)),
+        ("", "ls", Typed(line="ls")),  # typed before something happened elsewhere
+        ("so", "", Typed("solve")),
+        ("ls  ", "", Typed(line="ls")),
+        ("aws iam x", "", Typed(line="aws iam x", unchanged=True)),
     ],
 )
 def test_only_the_filled_in_command_is_unchanged(
-    entered: str, typed: str, means: Entered, monkeypatch: pytest.MonkeyPatch
+    entered: str, typed: str, means: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{entered}\n"))
     prompt = Prompt(Console(file=io.StringIO()), lambda: "", plain=True)
@@ -80,7 +80,7 @@ def test_only_a_digit_on_the_screen_answers(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stdin", io.StringIO("\N{SUPERSCRIPT TWO}\n3\n2\n"))
     shown = io.StringIO()
     prompt = Prompt(Console(file=shown, width=200), lambda: "", plain=True)
-    assert prompt.digit([0, 1, 2]) == Entered(line="2")
+    assert prompt.digit([0, 1, 2]) == Typed(line="2")
     assert shown.getvalue().count("Type 1, 2 or 0") == 2
     assert "3 is not an answer here. Type" in shown.getvalue()
 
@@ -99,9 +99,9 @@ def test_where_something_is_to_be_fixed_a_command_line_is_entered(
 ) -> None:
     prompt = Prompt(Console(file=io.StringIO()), str, plain=True)
     for typed, entered in (
-        ("aws s3 ls", Entered(line="aws s3 ls")),
-        ("hint", Entered("hint")),
-        ("", Entered()),
+        ("aws s3 ls", Typed(line="aws s3 ls")),
+        ("hint", Typed("hint")),
+        ("", Typed()),
     ):
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
         assert prompt.enter("tries again", runs=True) == entered
@@ -110,19 +110,19 @@ def test_where_something_is_to_be_fixed_a_command_line_is_entered(
 @pytest.mark.parametrize(
     ("typed", "more", "keys", "entered"),
     [
-        ("a", "again", "", Entered("again")),  # the screen's own word comes first
-        ("ag", "again", "", Entered("again")),
-        ("access", "again", "", Entered("access")),
-        ("b 4", "begin", "", Entered("begin", argument="4")),
-        ("bac", "begin", "", Entered("back")),
-        ("a", "", "", Entered("access")),
-        (" ", "", "q ", Entered()),
-        ("aws s3 ls", "", "q ", Entered(line="aws s3 ls")),  # ends a long text
-        ("aws s3 ls\nq", "", "", Entered("quit")),
+        ("a", "again", "", Typed("again")),  # the screen's own word comes first
+        ("ag", "again", "", Typed("again")),
+        ("access", "again", "", Typed("access")),
+        ("b 4", "begin", "", Typed("begin", argument="4")),
+        ("bac", "begin", "", Typed("back")),
+        ("a", "", "", Typed("access")),
+        (" ", "", "q ", Typed()),
+        ("aws s3 ls", "", "q ", Typed(line="aws s3 ls")),  # ends a long text
+        ("aws s3 ls\nq", "", "", Typed("quit")),
     ],
 )
 def test_what_is_entered_where_enter_goes_on(
-    monkeypatch: pytest.MonkeyPatch, typed: str, more: str, keys: str, entered: Entered
+    monkeypatch: pytest.MonkeyPatch, typed: str, more: str, keys: str, entered: Typed
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
     prompt = Prompt(Console(file=io.StringIO()), str, plain=True)

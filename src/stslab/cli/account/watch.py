@@ -41,7 +41,7 @@ def follow(*, every: bool, as_json: bool) -> None:
     before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)
-        shown = _Lines() if as_json else _Screen(stack)
+        shown = _Lines() if as_json else _Display(stack)
         watching = _Watching(home(), shown, stack, every=every)
         while not stopped.wait(0.3):
             watching.look()
@@ -51,7 +51,7 @@ class _Watching:
     """Looks at the log, the journal and the profiles, and shows what is new in them."""
 
     def __init__(
-        self, home: Home, shown: "_Lines | _Screen", stack: ExitStack, *, every: bool
+        self, home: Home, shown: "_Lines | _Display", stack: ExitStack, *, every: bool
     ) -> None:
         self.home, self.shown, self.every = home, shown, every
         self.stack = stack  # closes what is opened
@@ -172,7 +172,7 @@ class _Lines:
         click.echo(json.dumps({"event": kind, **fields}))
 
 
-class _Screen:
+class _Display:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack  # restores the terminal
         self._paper = paper_on(sys.stdout)

@@ -61,7 +61,7 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
         return ()
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        return tuple(_Learner(account, runner).tried())
+        return tuple(_Solver(account, runner).tried())
 
 
 def faults(lab: Lab) -> tuple[Tried, ...]:
@@ -76,7 +76,7 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
 
 
 @dataclass
-class _Learner:
+class _Solver:
     """A learner who works by hand: calls the account past the runner."""
 
     account: InMemoryAccount

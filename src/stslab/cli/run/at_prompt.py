@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from stslab.cli.run.exercises import Exercise
 from stslab.cli.run.here import Here
-from stslab.cli.run.prompt import WORDS, Entered, Prompt, Quit, Skip
+from stslab.cli.run.prompt import WORDS, Prompt, Quit, Skip, Typed
 from stslab.errors import StslabError
 from stslab.lab.model import Check, Stage
 from stslab.lesson import access, evidence, questions
@@ -57,7 +57,7 @@ class AtPrompt:
         self.show(scene)
         self.entered(scene, does)
 
-    def entered(self, scene: Scene, does: str, more: str = "") -> Entered:
+    def entered(self, scene: Scene, does: str, more: str = "") -> Typed:
         """Wait for Enter, or for the further word ``more``; other words are done."""
         while True:
             entered = self.read(lambda: self.prompt.enter(does, more))
@@ -76,7 +76,7 @@ class AtPrompt:
         word, self._instead = self._instead, ""
         return bool(word) and self.word(word, scene)
 
-    def read(self, read: Callable[[], Entered], *, page: bool = False) -> Entered:
+    def read(self, read: Callable[[], Typed], *, page: bool = False) -> Typed:
         """Read an entry. Raises Quit: the learner leaves. At a ``page`` `quit` ends only that."""
         with self.waiting():
             entered = read()

@@ -17,7 +17,7 @@ from stslab.cli.progress import labs_to_do, progress
 from stslab.cli.run.at_prompt import AtPrompt
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here, no_command
-from stslab.cli.run.prompt import Entered, Prompt, Quit, Skip
+from stslab.cli.run.prompt import Prompt, Quit, Skip, Typed
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
@@ -353,7 +353,7 @@ class Loop(AtPrompt):
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
-    def _entry(self, exercise: Exercise, typed: str) -> Entered:
+    def _entry(self, exercise: Exercise, typed: str) -> Typed:
         if exercise.enter:
             return self.prompt.enter(exercise.enter, runs=True)
         if not self.here.embedded:
@@ -361,7 +361,7 @@ class Loop(AtPrompt):
         watch = self.here.happened if exercise.by_hand else None
         return self.prompt.command(self.who, self.line, typed, watch)
 
-    def _act(self, exercise: Exercise, entered: Entered) -> bool:
+    def _act(self, exercise: Exercise, entered: Typed) -> bool:
         """Do what was entered. Return whether it certainly completed the exercise."""
         if entered.changed:
             return False

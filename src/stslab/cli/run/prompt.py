@@ -57,7 +57,7 @@ class Quit(Exception):  # noqa: N818 - stopping is not an error
     """The learner leaves; the run can be continued later."""
 
 
-class Entered(msgspec.Struct, frozen=True):
+class Typed(msgspec.Struct, frozen=True):
     """The learner's input: a ``word`` of stslab, or a command ``line``."""
 
     word: str = ""
@@ -67,7 +67,7 @@ class Entered(msgspec.Struct, frozen=True):
     argument: str = ""  # the text after the word
 
 
-class _Interrupted(str):
+class _SoFar(str):
     """What was typed so far when something happened elsewhere."""
 
     __slots__ = ()
@@ -87,7 +87,7 @@ class Prompt:
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._typed = ""  # where it could not run, for the next line
 
-    def command(self, who: str, line: str = "", typed: str = "", watch: Watch = None) -> Entered:
+    def command(self, who: str, line: str = "", typed: str = "", watch: Watch = None) -> Typed:
         """Read a command line for the profile ``who``; ``line``, or ``typed``, is filled in.
 
         If ``watch`` returns True, return what was typed so far.
@@ -98,24 +98,24 @@ class Prompt:
             self._console.print()
         typed = "" if typed == line else typed
         text = self._read(f"{lead}{who} $ ", line, typed=typed, watch=watch)
-        if isinstance(text, _Interrupted):
-            return Entered(line=str(text), changed=True)
+        if isinstance(text, _SoFar):
+            return Typed(line=str(text), changed=True)
         text, word = text.strip(), word_of(text)
-        return Entered(word, "" if word else text, unchanged=bool(line) and text == line.strip())
+        return Typed(word, "" if word else text, unchanged=bool(line) and text == line.strip())
 
-    def run(self, who: str, line: str) -> Entered:
+    def run(self, who: str, line: str) -> Typed:
         """Show a command that Enter runs; it can't be edited."""
         self._console.print(f"\n{who} $ {visible(line)}", soft_wrap=True)
         entered = self.enter("runs it")
-        return entered if entered.word else Entered(line=line, unchanged=True)
+        return entered if entered.word else Typed(line=line, unchanged=True)
 
-    def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
+    def digit(self, digits: Sequence[int], aside: str = "") -> Typed:
         """Read one of these digits, as the ``line``, or a word. A digit needs no Enter."""
         last, *others = map(str, digits)
         does = f"Type {', '.join(others)} or {last}"
         return self._until([last, *others], f"Your answer{aside}", does, _DIGITS, "", lines=False)
 
-    def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:
+    def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Typed:
         """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.
 
         ``keys`` need no Enter. Where there are some, a command line ends the prompt too; the next
@@ -128,7 +128,7 @@ class Prompt:
 
     def _until(
         self, answers: Sequence[str], message: str, does: str, keys: str, more: str, *, lines: bool
-    ) -> Entered:
+    ) -> Typed:
         """Read an answer, a word or, with ``lines``, a command line; else say what to type."""
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         note = ""
@@ -139,7 +139,7 @@ class Prompt:
             if word or text in answers or (lines and argument):
                 if text and self._session:
                     self._console.print(f"\n{message}: {visible(text)}", soft_wrap=True)
-                return Entered(word, argument=argument.strip()) if word else Entered(line=text)
+                return Typed(word, argument=argument.strip()) if word else Typed(line=text)
             note = f"{fill(_not_here(text, does), self._console.width)}\n"
 
     def drop_typed_ahead(self) -> None:
@@ -182,7 +182,7 @@ class Prompt:
         while watch and not select.select([sys.stdin], [], [], _POLL)[0]:
             if watch():
                 self._console.print()
-                return _Interrupted(line)
+                return _SoFar(line)
         text = sys.stdin.readline()
         if not text:
             self._console.print()
@@ -228,7 +228,7 @@ def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
         app = get_app()
         if not app.is_done:
             app.erase_when_done = True
-            app.exit(result=_Interrupted(app.current_buffer.text))
+            app.exit(result=_SoFar(app.current_buffer.text))
 
     def begin() -> None:
         get_app().create_background_task(look())

@@ -19,7 +19,7 @@ _File = click.Path(dir_okay=False, allow_dash=True)
 _Readable = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
-class _Report(LazyGroup):
+class _ReportGroup(LazyGroup):
     """The command ``report``, which takes a run's id as well as the name of a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,7 +42,7 @@ class _Unnamed(click.Context):
         return self.parent.command_path if self.parent else super().command_path
 
 
-command = _Report("report", family="report")
+command = _ReportGroup("report", family="report")
 
 
 @click.command(_ABOUT)

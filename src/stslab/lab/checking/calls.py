@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from stslab.lab.checking.names import Scope
+from stslab.lab.checking.names import Names
 from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape, shape_of
 from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report
@@ -20,7 +20,7 @@ class CallChecker:
     """Checks calls with the catalogue; without one, every call is accepted."""
 
     catalogue: Catalogue | None
-    scope: Scope
+    scope: Names
     report: Report
 
     def call(self, part: Called, node: Node) -> Operation | None:

@@ -9,7 +9,7 @@ from stslab.kinds.operations import HOME, OPPOSITES, changes
 from stslab.kinds.table import SETTING
 from stslab.lab.checking import shapes
 from stslab.lab.checking.calls import CallChecker
-from stslab.lab.checking.names import TOKEN, Scope, declare
+from stslab.lab.checking.names import TOKEN, Names, declare
 from stslab.lab.checking.shapes import ANYTHING, Catalogue, Operation, Shape, holds_secret
 from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, LabFile, Stage, Step, Undo
@@ -29,7 +29,7 @@ _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
     """The lab with derived values filled in. All problems are reported."""
-    scope = Scope(ruled(report, "reference"))
+    scope = Names(ruled(report, "reference"))
     declare(draft, scope)
     _check_declarations(draft, scope, catalogue)
     checker = _Checker(report, scope, CallChecker(catalogue, scope, ruled(report, "call")))
@@ -48,7 +48,7 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     return replace(draft.part, stages=stages or draft.part.stages)
 
 
-def _check_profiles(draft: LabDraft, scope: Scope) -> None:
+def _check_profiles(draft: LabDraft, scope: Names) -> None:
     node, read, made = draft.node.get("profiles"), draft.part.profiles, scope.later_profiles
     if node is None:
         return
@@ -81,7 +81,7 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
         scope.names.pop("token_file", None)
 
 
-def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
+def _check_declarations(draft: LabDraft, scope: Names, catalogue: Catalogue | None) -> None:
     uses, known = draft.node.get("uses"), catalogue.services() if catalogue else ()
     if uses:
         scope.check_texts(uses)
@@ -96,7 +96,7 @@ def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | No
 class _Checker:
     """Checks the stages in order of a run; and the lesson, once all names are known."""
 
-    def __init__(self, report: Report, scope: Scope, calls: CallChecker) -> None:
+    def __init__(self, report: Report, scope: Names, calls: CallChecker) -> None:
         self.report, self.scope, self.calls = ruled(report, "meaning"), scope, calls
         self.undoing, self.lesson = ruled(report, "undo"), ruled(report, "lesson")
 

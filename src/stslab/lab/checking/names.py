@@ -28,7 +28,7 @@ _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
 @dataclass(slots=True)
-class Scope:
+class Names:
     """The names that a run knows at a point of a lab, and those that it knows only later."""
 
     report: Report
@@ -144,7 +144,7 @@ def _position(word: str, text: str) -> int:
     return at.start() if at else 0
 
 
-def declare(draft: LabDraft, scope: Scope) -> None:
+def declare(draft: LabDraft, scope: Names) -> None:
     """Check the lab's variables and add them to the scope; note names that come later."""
     accounts = draft.part.accounts
     scope.admins = (ADMIN, *accounts)
@@ -175,7 +175,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.report(named[circle[0]].problem(message, "Give one of them a fixed value."))
 
 
-def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
+def _note_later(draft: LabDraft, scope: Names, named: Mapping[str, Node]) -> None:
     """Note what the steps make; a name can be saved only once."""
     first = {name: node.line for name, node in named.items()}
     for step in draft.steps:

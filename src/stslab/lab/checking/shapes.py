@@ -104,7 +104,7 @@ _NOTHING_THERE = "Leave it out: nothing is there yet, or AWS answers nothing."
 
 def result_shape(tree: Tree, shape: Shape, complain: Complain) -> Shape:
     """The shape of ``tree``'s result; what can't be right for any value is complained of."""
-    found: Shape = _Reader(complain).visit(tree, shape)
+    found: Shape = _ShapeReader(complain).visit(tree, shape)
     return found
 
 
@@ -113,7 +113,7 @@ def _blurred(shapes: Iterable[Shape]) -> Shape:
     return SECRET if any(holds_secret(shape) for shape in shapes) else ANYTHING
 
 
-class _Reader(Visitor):  # type: ignore[misc]
+class _ShapeReader(Visitor):  # type: ignore[misc]
     """Visits a tree with the shape of the value that it is applied to, as JMESPath would."""
 
     def __init__(self, complain: Complain) -> None:
