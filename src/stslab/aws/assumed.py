@@ -22,7 +22,7 @@ _PROCESS = "A credential_process may only be: aws configure export-credentials -
 
 @dataclass
 class Assumed:
-    """The credentials of such profiles, kept until they expire."""
+    """The credentials of profiles that have settings, kept until they expire."""
 
     profiles: Profiles
     clients: Callable[[], Clients]  # a subclass of the account may replace them

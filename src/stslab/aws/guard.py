@@ -224,7 +224,7 @@ def alias(clients: Clients) -> str | None:
 
 
 def _denied(who: Learner, needed: Mapping[str, Collection[str]]) -> tuple[str, ...] | None:
-    """The actions that IAM's policy simulator denies whatever the request's context."""
+    """The actions that IAM's policy simulator denies in any context of the request."""
     source = _principal(who)
     if not source:
         return None

@@ -22,7 +22,7 @@ LOCAL_PACE = 0.05  # seconds between two tries on this machine
 class Target:
     info: TargetInfo
     endpoint_url: str = ""
-    admin: Credentials | None = None  # stslab's own keys, used whatever the profile admin holds
+    admin: Credentials | None = None  # stslab's own keys, used instead of the profile ``admin``
     own: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
     hand: Credentials | None = None  # the learner's keys, written to the profile ``admin``
@@ -57,7 +57,7 @@ def name_of(target: str) -> str:
 
 
 def selecting(run: RunRecord, command: str) -> str:
-    """The command, which now works on the run's target, whatever the environment selects."""
+    """The command with what selects the run's target, if the environment selects another."""
     if run.kind == SANDBOX:
         here = run.target == location().target
         return command if here else f"STSLAB_SANDBOX={run.target.partition('-')[2]} {command}"

@@ -83,7 +83,7 @@ def tried_all(attempts: Iterable[Callable[[], object]], refused: type[E]) -> lis
 
 @contextmanager
 def writing(file: str | Path, error_of: type[StslabError] = UsageError) -> Iterator[None]:
-    """Whatever can't be written meanwhile: the error is about ``file``, which the person named."""
+    """Turn an error of writing into one about ``file``, the name that the person gave."""
     try:
         yield
     except OSError as error:

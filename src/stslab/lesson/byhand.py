@@ -1,7 +1,7 @@
 """Working by hand: a stage's tasks, and whether each is done, however the learner did it.
 
-It is if the account has what its step would make, or behaves so: for this task alone where that
-can be decided, else in all cells that the stage changes, and with no check failing.
+A task is done if the account has what its step would make, or behaves as if it had. That is judged
+for the task alone if it can be, else by all cells that the stage changes and by all its checks.
 """
 
 import json
@@ -59,7 +59,7 @@ class Lack(NamedTuple):
     says: str
     who: str = ""  # the caller
     allowing: Allowing = ()  # the learner's policies that allow too much
-    limits: bool = False  # it is about what nobody asked to allow
+    limits: bool = False  # it is about something that the stage does not ask to allow
 
     @property
     def told(self) -> str:

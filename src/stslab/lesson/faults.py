@@ -244,7 +244,7 @@ def _sentence(cell: access.CellState) -> str:
 
 
 def _label(text: str) -> str:
-    """An id that gives nothing away, and is the same in each run."""
+    """An id that does not reveal the fault, and is the same in each run."""
     return f"d-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 

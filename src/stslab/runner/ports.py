@@ -24,7 +24,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     service: str
     operation: str  # the API's own name
     params: Data
-    lets_in: str = ""  # another account that it may let in: a derived fault's, embedded only
+    lets_in: str = ""  # another account that it may let in, for a derived fault
 
     @property
     def name(self) -> str:

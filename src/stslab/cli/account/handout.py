@@ -30,7 +30,7 @@ from stslab.sandbox.state import archive
 
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
 _FORMAT, _VERSION = "stslab set-up", 1
-_MOST, _MOST_BESIDES = 64 << 20, 8 << 20  # bytes of it all, and of all but the account
+_MOST, _MOST_BESIDES = 64 << 20, 8 << 20  # bytes: of the file, and of it without the account
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
 _SHORT = re.compile(rb"(?!PK\x06\x07).{20}PK\x05\x06.{10}\0\0.{4}\0\0", re.DOTALL)
 """The end of a zip file whose list of files has less than 64 KB. A long one takes long to read."""

@@ -146,7 +146,7 @@ class AtPrompt:
         return None
 
     def _more(self) -> bool:
-        """Whether the rest of a long text is to be shown. As in every pager, `q` ends it."""
+        """Whether to show the rest of a long text. As in every pager, `q` ends it."""
         more = partial(self.prompt.enter, "shows more, `q` ends it", keys="q ")
         entered = self.read(more, page=True)
         self._instead = "back" if entered.word == "quit" else entered.word

@@ -139,7 +139,7 @@ class TasksExercise(_Exercise):
             return self.standing.removal
         with suppress(UnresolvedReference):
             return call_of(self.stage.steps[self.task.number], self.here.runner.scope())
-        return None  # an earlier step is to be done first
+        return None  # an earlier step must be done first
 
     def run(self) -> bool:
         call = self._call()

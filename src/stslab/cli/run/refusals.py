@@ -125,7 +125,7 @@ def _with_id(folder: Path, request_id: str) -> Event:
 
 
 def _is_met(event: Event) -> bool:
-    """Whether somebody met a refusal. STS also refuses what policies allow: too long a session."""
+    """Whether it was refused. STS also refuses what policies allow, such as too long a session."""
     code = event.get("errorCode", "")
     if is_own(event) and code == "InvalidClientTokenId":  # stslab tried a key that cleanup deleted
         return False

@@ -32,7 +32,7 @@ class Past:
         self.run_id, self._read = run_id, read
         self._records = dict[tuple[type, ...], tuple[Record, ...]]()
         self._fresh = set[tuple[type, ...]]()
-        # What was made of the first so many records about calls, and goes on with those after.
+        # The outcome of the first ``_taken`` records about calls; later ones are added to it.
         self._taken = 0
         self._entries = dict[int, Entry]()
         self._saved = dict[str, object]()

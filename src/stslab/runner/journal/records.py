@@ -122,7 +122,7 @@ class Thing(msgspec.Struct, frozen=True):
 
     @property
     def parent(self) -> "Thing | None":
-        """The thing that it belongs to, if its kind has one, and its names tell."""
+        """The thing that it belongs to; None if its kind has none, or its names do not say it."""
         kind = _kinds()[self.kind]
         if not kind.parent or not set(kind.parent_names) <= self.names.keys():
             return None
@@ -389,7 +389,7 @@ class Link(NamedTuple):
     kind: str
     at: str
     body: str  # JSON
-    seal: str  # a hash of it all, and of the seal before it
+    seal: str  # a hash of the record, and of the seal before it
 
 
 def sealed(*parts: object) -> str:

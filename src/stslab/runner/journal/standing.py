@@ -223,7 +223,7 @@ def _verdict(tried: records.CheckRecord | None, claim: records.ClaimOutline) -> 
 
 class Concept(msgspec.Struct, frozen=True):
     name: str
-    right: int  # so many of the learner's predictions about it
+    right: int  # how many of the learner's predictions about it were right
     of: int
 
 

@@ -51,7 +51,7 @@ def told(allowing: Allowing) -> str:
 
 
 def foreign(allowing: Allowing, entries: Iterable[Entry]) -> Allowing:
-    """Those whose policy no call of the run names: the lab has not made it."""
+    """Those by policies that no call of the run names: the lab did not make them."""
     params = (text for entry in entries for text in texts(entry.intent.params))
     own = {word for text in params for word in _WORD.findall(text)}
     found = ((one, _OF.fullmatch(one[0])) for one in allowing)
@@ -59,7 +59,7 @@ def foreign(allowing: Allowing, entries: Iterable[Entry]) -> Allowing:
 
 
 def removal(policy: str, admin: str) -> Call | None:
-    """The call that removes a policy from its user, role or group; None if it is of none."""
+    """The call that removes a policy from its user, role or group; None if it belongs to none."""
     found = _OF.fullmatch(policy)
     if found is None:
         return None

@@ -177,7 +177,7 @@ class Steps:
         return prepared
 
     def _go_on(self, prepared: Prepared, entry: Entry | None, *, of: int) -> None:
-        """Do the step, one of so many, or the rest of it if ``entry`` began it."""
+        """Do the step (there are ``of``), or the rest of it if ``entry`` began it."""
         step, stage, number = prepared.step, prepared.intent.stage, prepared.intent.step + 1
         call = self._work.calls.shown(prepared.call)
         self._emit(events.StepStarted(stage, step.title, call, number, of, step.why or ""))

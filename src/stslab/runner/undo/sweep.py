@@ -28,7 +28,7 @@ _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 class Leftover(msgspec.Struct, frozen=True):
     item: Item
     ids: frozenset[str]  # the texts in its names that may be run ids
-    tag: str | None  # None if it has no such tag, or its kind no tags
+    tag: str | None  # None if it lacks the tag, or its kind has no tags
 
     @property
     def is_certain(self) -> bool:
