@@ -18,10 +18,8 @@ from stslab.lab.checking.shapes import NOTHING, Operation, Shape
 from stslab.redaction import is_secret_key
 
 _KINDS = {
-    "long": "integer",
-    "double": "float",
-    "bigdecimal": "float",
-    "biginteger": "integer",
+    **dict.fromkeys(("long", "biginteger"), "integer"),
+    **dict.fromkeys(("double", "bigdecimal"), "float"),
     "character": "string",
 }
 

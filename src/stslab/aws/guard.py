@@ -131,8 +131,7 @@ class Footprint(msgspec.Struct, frozen=True):
 
 def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     """The footprint of the whole lab, with the permissions needed in the account of ``admin``."""
-    base = basis(lab, "<run>", target)
-    listed = list(lab_calls(lab, base, embedded=target.embedded))
+    listed = list(lab_calls(lab, basis(lab, "<run>", target), embedded=target.embedded))
     kinds = [kind for each in listed if each.when == STEP for kind in each.kinds]
     there = target.of(target.accounts.get(admin, ""))
     needed: dict[str, dict[str, None]] = {}

@@ -14,8 +14,7 @@ MOVES, GIVES_TOKEN = f"{SERVICE}.MoveClock", f"{SERVICE}.GetToken"
 LIVE = {
     "now": "uses the account's time",
     "mfa": "uses codes of MFA devices",
-    "token": "asks for a token",
-    "tokens": "asks for a token",
+    **dict.fromkeys(("token", "tokens"), "asks for a token"),
 }
 """The names with a new value each time they are used; why a lab with them needs the account."""
 

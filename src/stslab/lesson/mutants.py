@@ -18,17 +18,7 @@ from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Step
 from stslab.lesson.evidence import statements
 from stslab.policy.catalogue import matching_actions
-from stslab.structures import (
-    GONE,
-    Part,
-    Path,
-    edited,
-    listed,
-    mapped,
-    part_at,
-    text_or_json,
-    without,
-)
+from stslab.structures import GONE, Part, Path, edited, listed, mapped, part_at, without
 
 UNDO = "undo"
 OF_CONTENT = frozenset({"parameter", "action", "resource", "condition", "principal", "effect"})
@@ -205,7 +195,7 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     yield from _of_actions(statement)
     resources = listed(statement.get("Resource"))
     for at, resource in enumerate(resources):
-        wide, text = _widened(resource), text_or_json(resource)
+        wide, text = _widened(resource), _text(resource)
         if wide != resource:
             other = {**statement, "Resource": edited(resources, (at,), wide)}
             yield _Other("resource", f"on {wide}", "a check of the same on another resource", other)
@@ -285,8 +275,12 @@ def _properties(document: Part) -> Iterator[Path]:
                 yield "Resources", logical, "Properties", name
 
 
+def _text(value: Part) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _could(statement: Mapping[str, Part], action: str = "") -> str:
     """The check that would notice a change of what the statement says of its (first) action."""
-    action = action or text_or_json(next(iter(listed(statement.get("Action"))), "it"))
+    action = action or _text(next(iter(listed(statement.get("Action"))), "it"))
     result = "allowed" if statement.get("Effect") == "Allow" else "refused"
     return f"a check that {action} is {result}"

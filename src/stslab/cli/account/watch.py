@@ -106,7 +106,7 @@ class _Watching:
 
     def _read(self, *, running: bool) -> Status:
         """The status, with the time of the account's clock."""
-        known = ((name, self.files.get(name)) for name in self.files.names() if name != "default")
+        known = ((name, self.files.get(name)) for name in self.files.names())
         ends = {name: keys.expiration for name, keys in known if keys}
         if not running:
             return Status(running, None, ends, datetime.now(UTC))

@@ -81,8 +81,7 @@ def begin(name: str, asked: str) -> None:
                 return
         loop.screen.page(partial(_draw_fixed, exercise=exercise))
         paper.prose("Undoing everything ...", apart=True)
-        cleanup = opened.cleanup(workspace.journal, lambda _: None)
-        cleanup.run(loop.runner.run.id)
+        opened.cleanup(workspace.journal, lambda _: None).run(loop.runner.run.id)
         paper.line("done", "Everything is undone.")
 
 

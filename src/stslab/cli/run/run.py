@@ -6,27 +6,20 @@ from typing import Any
 
 import click
 
-from stslab.cli.options import (
-    Where,
-    complete_fault,
-    complete_lab,
-    complete_run,
-    complete_stage,
-    json_option,
-    on_account,
-)
+from stslab.cli import options
+from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.render.text.safe import visible
 
-_LAB = click.argument("lab", default="", shell_complete=complete_lab)
+_LAB = click.argument("lab", default="", shell_complete=options.complete_lab)
 
 
 @click.command("run")
-@click.argument("lab", required=False, shell_complete=complete_lab)
-@click.option("--from", "first", default="", metavar="STAGE", shell_complete=complete_stage,
+@click.argument("lab", required=False, shell_complete=options.complete_lab)
+@click.option("--from", "first", default="", metavar="STAGE", shell_complete=options.complete_stage,
               help="Begin with this stage.")  # fmt: skip
-@click.option("--to", "last", default="", metavar="STAGE", shell_complete=complete_stage,
+@click.option("--to", "last", default="", metavar="STAGE", shell_complete=options.complete_stage,
               help="Stop after this stage.")  # fmt: skip
 @click.option("--practice", is_flag=True, help="By hand: tasks instead of commands.")
 @click.option("--predict/--no-predict", default=True, help="Whether to predict AWS's answers.")
@@ -47,8 +40,8 @@ def command(*, lab: str | None, where: Where, **how: Any) -> None:
 
 
 @click.command("step")
-@click.argument("stage", default="", metavar="STAGE", shell_complete=complete_stage)
-@click.option("--lab", shell_complete=complete_lab,
+@click.argument("stage", default="", metavar="STAGE", shell_complete=options.complete_stage)
+@click.option("--lab", shell_complete=options.complete_lab,
               help="The lab: an id, or a file; else the current run's.")  # fmt: skip
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")
 @json_option()
@@ -64,9 +57,9 @@ def step(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where
 
 
 @click.command("check")
-@click.argument("stage", default="", shell_complete=complete_stage)
+@click.argument("stage", default="", shell_complete=options.complete_stage)
 @click.option("--all", "every", is_flag=True, help="Check every stage that the run has done.")
-@click.option("--lab", shell_complete=complete_lab,
+@click.option("--lab", shell_complete=options.complete_lab,
               help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
 @json_option()
 @on_account(consent=True)
@@ -83,7 +76,7 @@ def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Whe
 
 @click.command("break")
 @_LAB
-@click.option("--fault", default="", metavar="ID", shell_complete=complete_fault,
+@click.option("--fault", default="", metavar="ID", shell_complete=options.complete_fault,
               help="This fault; --list lists them.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N",
               help="The fault of this number, the same for everybody.")  # fmt: skip
@@ -116,7 +109,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
 
 
 @click.command("cleanup")
-@click.argument("run", default="", shell_complete=complete_run)
+@click.argument("run", default="", shell_complete=options.complete_run)
 @click.option("--all", "every", is_flag=True, help="All unfinished runs on the target.")
 @click.option("--sweep", is_flag=True, help="Without any journal: find what stslab left in the"
               " account, by its tag.")  # fmt: skip

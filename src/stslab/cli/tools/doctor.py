@@ -30,8 +30,7 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
         names = ("name", "state", "says", "fix")
         listed = [{name: getattr(check, name) for name in names} for check in checks]
         machine = {"machine": platform.node()} if of_class else {}
-        result = {"ok": not wrong, "checks": listed}
-        click.echo(json.dumps(machine | result, indent=2))
+        click.echo(json.dumps({**machine, "ok": not wrong, "checks": listed}, indent=2))
     else:
         show_checks(paper_on(sys.stdout), checks)
     return max((check.exit_code for check in wrong), default=0)

@@ -172,8 +172,5 @@ _KINDS = {
     "map": ("mapping", "a mapping", _AS_KEYS),
     "structure": ("mapping", "a mapping", _AS_KEYS),
 }
-_A = {kind: words for kind, (_, words, _) in _KINDS.items()} | {
-    "blob": "bytes",
-    "number": "a number",
-    "mapping": "a mapping",
-}
+_A = {kind: words for kind, (_, words, _) in _KINDS.items()}
+_A |= {"blob": "bytes", "number": "a number", "mapping": "a mapping"}

@@ -176,7 +176,9 @@ class _Checker:
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and not draft.unclear("by"):
             message = f"{denied[0]} can have many reasons, and this check does not name the gate."
-            report(node.keys["fails"].problem(message, _NAME_GATES))
+            fix = f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`,"
+            fix += " for a rule of the service itself."
+            report(node.keys["fails"].problem(message, fix))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
         check, node = draft.part, draft.node
@@ -249,8 +251,7 @@ class _Checker:
                 fix = f"Add {example}, or `undo: none` if there is nothing to undo."
                 self.undoing(draft.node.value["call"].problem(message, fix))
             return step.undo
-        nodes = node.items or [node]
-        undos = zip(draft.part.undo, nodes, strict=False)
+        undos = zip(draft.part.undo, node.items or [node], strict=False)
         return tuple(self._undo(undo, at, draft) for undo, at in undos)
 
     def _opposite(self, step: Step) -> str | None:
@@ -319,8 +320,7 @@ class _Checker:
             for number, identity in enumerate(cell.identities):
                 at = who.items[number] if who and who.items else who
                 self.scope.identity(at, identity, node)
-            operation = self.calls.operation(cell.call, node.get("call"))
-            self.calls.params(operation, node)
+            self.calls.params(self.calls.operation(cell.call, node.get("call")), node)
 
     def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
         access = draft.node.get("access")
@@ -361,11 +361,6 @@ def _is_path(tree: Tree) -> bool:
 
 
 _PATH = ("field", "index", "index_expression", "subexpression")
-
-_NAME_GATES = (
-    f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
-    " service itself."
-)
 
 
 def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:

@@ -205,9 +205,8 @@ class Answered(Scene, frozen=True, kw_only=True):
             return f"That is half of it: {half} did not allow it."
         if any(results[gate] != "does not allow" for gate in wrong):
             return ""
-        return (
-            f"It is true that {named(wrong)} did not allow it, but that alone refuses nothing here."
-        )
+        silent = f"It is true that {named(wrong)} did not allow it"
+        return f"{silent}, but that alone refuses nothing here."
 
 
 def in_brief(answer: Data) -> Fields:

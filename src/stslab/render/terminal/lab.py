@@ -12,9 +12,7 @@ from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
 
-_CHECKED = (
-    "is checked first, and is not sent if it would change anything that the run did not make."
-)
+_CHECKED = "is checked first, and not sent if it would change anything that the run did not make."
 
 
 def enforced(summary: Summary) -> str:

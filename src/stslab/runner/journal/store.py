@@ -278,7 +278,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.IntegrityError as error:
         raise JournalError(f"The journal {path} refused a record: {error}.") from error
-    except (OSError, *_MALFORMED) as error:
+    except (OSError, sqlite3.DatabaseError, MsgspecError, *_MALFORMED) as error:
         operational = isinstance(error, sqlite3.OperationalError)
         unwritable = operational and any(word in str(error).lower() for word in _UNWRITABLE)
         if unwritable or isinstance(error, OSError):
@@ -287,15 +287,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise JournalError(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
-_MALFORMED = (
-    sqlite3.DatabaseError,
-    LookupError,
-    ValueError,
-    MsgspecError,
-    TypeError,
-    OverflowError,
-    RecursionError,
-)
+_MALFORMED = (LookupError, ValueError, TypeError, OverflowError, RecursionError)
 _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy")
 
 
