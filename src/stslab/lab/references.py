@@ -88,6 +88,15 @@ def resolve(value: Data, scope: Scope) -> Data:
     return resolved
 
 
+def resolvable(values: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
+    """Those of the values that refer to nothing unknown, resolved."""
+    found = {}
+    for name, value in values.items():
+        with suppress(UnresolvedReference):
+            found[name] = resolve(value, scope)
+    return found
+
+
 def names_used(value: Data) -> set[str]:
     """The names that the expressions in ``value`` (text, list or mapping) use from a scope."""
     used: set[str] = set()

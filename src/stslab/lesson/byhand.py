@@ -18,7 +18,7 @@ import msgspec
 from stslab.errors import RunError, UnresolvedReference
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab, Stage, Step
-from stslab.lab.references import resolve
+from stslab.lab.references import resolvable
 from stslab.lesson import access
 from stslab.lesson.evidence import call_of, statements_of
 from stslab.lesson.verdict import Decide
@@ -278,11 +278,7 @@ class ByHand:
         )
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
-        scope, known = self.runner.scope(), {}
-        for name, value in params.items():
-            with suppress(UnresolvedReference):
-                known[name] = resolve(value, scope)
-        return known
+        return resolvable(params, self.runner.scope())
 
 
 def _told(lacks: Sequence[Lack]) -> list[str]:

@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime
 
 from msgspec.json import Encoder
 
-from stslab.errors import CredentialsError, UnresolvedReference, UsageError
+from stslab.errors import CredentialsError, UsageError
 from stslab.lab.embedded import SERVICE, embedded_only, token_params
 from stslab.lab.model import Check, Lab
-from stslab.lab.references import allowed, first_names, resolve, resolve_vars
+from stslab.lab.references import allowed, first_names, resolvable, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
@@ -35,20 +34,15 @@ def scope(base: Data, saved: Data, profiles: Iterable[records.SavedProfile]) -> 
 
 def variables(lab: Lab, known: Data) -> dict[str, str]:
     """The variables of the lab's ``env`` whose values are known now."""
-    values = {}
-    for name, text in lab.env.items():
-        with suppress(UnresolvedReference):
-            values[name] = str(resolve(text, known))
-    return values
+    return {name: str(value) for name, value in resolvable(lab.env, known).items()}
 
 
 def configure(lab: Lab, profiles: Profiles, known: Data) -> None:
     """Write the settings of the lab's ``profiles`` whose values are known now."""
     known = {**known, "token_file": str(profiles.token_file)}
-    for name, profile in lab.profiles.items():
-        with suppress(UnresolvedReference):
-            values = resolve(profile.values, known).items()
-            profiles.configure(name, {key: str(value) for key, value in values})
+    every = {name: profile.values for name, profile in lab.profiles.items()}
+    for name, values in resolvable(every, known).items():
+        profiles.configure(name, {key: str(value) for key, value in values.items()})
 
 
 def live(
