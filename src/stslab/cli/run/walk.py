@@ -12,11 +12,7 @@ from stslab.runner.run.run import Runner
 
 
 def walk(runner: Runner, stages: Sequence[Stage], paper: Paper, *, resuming: bool) -> None:
-    """Do these stages in order; ``resuming`` skips those that are done.
-
-    RunError: a step failed, or a stage lacks what it needs. CheckFailed: a checkpoint does not
-    hold. UndoIncomplete: something is left.
-    """
+    """Do these stages in order; ``resuming`` skips those that are done. Raises as ``run_stage``."""
     runner.start_or_resume()
     done = runner.stages_done if resuming else ()
     for stage in (each for each in stages if each.id not in done):
