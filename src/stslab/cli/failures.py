@@ -22,7 +22,7 @@ from stslab.errors import StslabError, UsageError
 from stslab.home import location, unusable
 from stslab.redaction import redact_named, redact_text
 from stslab.render.text.safe import visible
-from stslab.render.text.symbols import in_words, symbols_for
+from stslab.render.text.symbols import columns, in_words, symbols_for
 from stslab.resources import text_of
 
 E = TypeVar("E", bound=StslabError)
@@ -182,7 +182,7 @@ def _laid_out(text: str, indent: int) -> str:
     if left_out > 0:  # a message may quote very long input
         head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
         text = f"{head} ... ({left_out:,} characters left out) ... {tail}"
-    width = max(shutil.get_terminal_size().columns - indent, 20)
+    width = max(columns() - indent, 20)
     words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     lines: list[str] = []
     for line in visible(text).split("\n"):

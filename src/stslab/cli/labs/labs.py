@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
 from stslab.render.text.safe import visible
+from stslab.render.text.symbols import columns
 from stslab.resources import bundled_labs, foreign_folder, labs_folder, labs_in
 
 
@@ -44,7 +44,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    width, widest = shutil.get_terminal_size().columns, max(len(row["id"]) for row in rows)
+    width, widest = columns(), max(len(row["id"]) for row in rows)
     for number, row in enumerate(rows, 1):
         proved = f"{row['proved']} of {row['claims']} proved"
         marks = ["foreign"] if row["foreign"] else []

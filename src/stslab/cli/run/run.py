@@ -176,10 +176,9 @@ _FEW = 5  # fit a screen
 @json_option("A JSON array, on stdout.")
 def status(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, newest first, and how far each is."""
-    from shutil import get_terminal_size
     from textwrap import fill
 
-    from stslab.render.text.symbols import WIDEST, symbols_for
+    from stslab.render.text.symbols import WIDEST, columns, symbols_for
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -192,7 +191,7 @@ def status(*, every: bool, as_json: bool) -> None:
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
-    signs, width = symbols_for(sys.stdout.encoding), get_terminal_size().columns
+    signs, width = symbols_for(sys.stdout.encoding), columns()
     width = min(width, WIDEST) if sys.stdout.isatty() else width
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:

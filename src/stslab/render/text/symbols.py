@@ -1,6 +1,7 @@
 """The signs that show a state without its colour: in Unicode, in ASCII, or in words."""
 
 import os
+from contextlib import suppress
 from typing import IO, Any, TextIO, cast
 
 import msgspec
@@ -42,6 +43,14 @@ STYLES = {
 
 
 WIDEST = 96  # columns, of text that is read
+
+
+def columns() -> int:
+    """As many as COLUMNS says, the terminal has, or 80: like shutil's, without a 3 ms import."""
+    with suppress(ValueError, OSError):
+        if (wide := int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns) > 0:
+            return wide
+    return 80
 
 
 def in_words() -> bool:
