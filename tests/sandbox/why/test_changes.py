@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.runner.journal.test_journal import CLAIM, a_run
-from tests.sandbox.cases import LEARNER, Account, Keys
+from tests.sandbox.cases import LEARNER, PARTNER, Account, Keys
 
 from stslab.cli.run.refusals import explained
 from stslab.home import Home
@@ -146,6 +146,16 @@ def bucket_of_another(account: Account, name: str) -> Call:
     return lambda: account.client("s3", keys).list_objects_v2(Bucket=f"b-{name}")
 
 
+def object_of_another(account: Account, name: str) -> Call:
+    s3, keys = account.client("s3", "admin"), user(account, name, EVERYTHING)
+    s3.create_bucket(Bucket=f"b-{name}", ObjectOwnership="ObjectWriter")
+    allow = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "s3:PutObject"}
+    policy = document({**allow, "Resource": f"arn:aws:s3:::b-{name}/*"})
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=policy)
+    account.client("s3", "partner").put_object(Bucket=f"b-{name}", Key="a b.txt", Body=b"a")
+    return lambda: account.client("s3", keys).get_object(Bucket=f"b-{name}", Key="a b.txt")
+
+
 def role_session(account: Account, name: str) -> Call:
     arn = role(account, name, {"AWS": LEARNER})
     given = account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
@@ -166,6 +176,7 @@ SCENES = [
     boundary,
     bucket_policy,
     bucket_of_another,
+    object_of_another,
     role_session,
 ]
 

@@ -61,7 +61,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         if own != (region, bucket.ownership) or bucket.tags or not blocked:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         bucket = existing
-    tx.put(replace(bucket, grants=acl.requested(tx, request, bucket)))
+    tx.put(replace(bucket, grants=acl.requested(tx, request, bucket, acl.owner_of(tx, bucket))))
     return {"Location": location, "BucketArn": bucket.arn}
 
 

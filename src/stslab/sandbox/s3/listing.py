@@ -16,6 +16,7 @@ import msgspec
 from stslab.sandbox.api.faults import SAYS, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups
+from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
@@ -104,7 +105,6 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     result = page(entries, request, after)
     shows_owner = request.operation == "ListObjects" and request.caller.kind != "Anonymous"
     shows_owner = params.get("FetchOwner", shows_owner)
-    owner = {"ID": lookups.canonical_id(view, bucket)} if shows_owner else None
     return {
         "Headers": {"x-amz-bucket-region": bucket.region},
         "Name": bucket.name,
@@ -116,7 +116,11 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
         "ContinuationToken": token,
         "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
         "Contents": [
-            {"Key": write(item.name), **_described(item.current), "Owner": owner}
+            {
+                "Key": write(item.name),
+                **_described(item.current),
+                "Owner": {"ID": acl.owner_of(view, bucket, item.current)} if shows_owner else None,
+            }
             for item in result.items
         ],
     }
@@ -154,7 +158,7 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
     result = page(_versions(_objects(view, request, bucket), after, after_id), request, after)
-    owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
+    write = writer(request)
     last_id = result.items[-1][1].version_id if result.items else None
     ends_with_prefix = result.prefixes[-1:] == [result.last]
     return {
@@ -170,7 +174,7 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
                 "Key": write(item.name),
                 "VersionId": version.version_id,
                 "IsLatest": version is item.current,
-                "Owner": owner,
+                "Owner": {"ID": acl.owner_of(view, bucket, version)},
                 **({"LastModified": version.modified} if version.marker else _described(version)),
             }
             for item, version in result.items

@@ -10,7 +10,7 @@ from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
-from stslab.sandbox.state.snapshot import Account, View
+from stslab.sandbox.state.snapshot import View
 
 # Other operations on an object whose current version is a delete marker are not allowed.
 _READS = frozenset({"GetObject", "GetObjectAcl", "GetObjectAttributes", "HeadObject"})
@@ -51,11 +51,6 @@ def bucket_of(view: View, request: ApiRequest) -> Bucket:
 
 def address_of(request: ApiRequest) -> Address:
     return Address(request.params["Bucket"], request.params.get("Key", ""))
-
-
-def canonical_id(view: View, bucket: Bucket) -> str:
-    account = view.get(Account, bucket.owner, "")
-    return account.canonical_id if account is not None else bucket.owner
 
 
 def object_at(view: View, where: Address) -> Object | None:

@@ -15,7 +15,7 @@ from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing import s3
-from stslab.sandbox.state.buckets import Bucket, Upload
+from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
 from stslab.vocabulary import REGION
@@ -94,15 +94,28 @@ class _Call(msgspec.Struct, frozen=True):
         found = lookups.version_at(self.view, where, version) if where.key else None
         if found and tagged:
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
-        policy = None
+        policy, deciding = None, owner
+        own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
         # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
-        if bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region):
+        here = bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region)
+        if bucket and here and not policies.restricted(bucket, self.request.caller):
+            deciding = self._deciding(action, bucket, found)
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
-            caller = self.request.caller
-            policy = policies.bucket_policy(self.seen, bucket, caller, action, further)
-        own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
-        return Need(action, arn, own, policy, owner)
+            own_object = deciding == owner
+            policy = policies.bucket_policy(self.seen, bucket, action, further, allows=own_object)
+        return Need(action, arn, own, policy, deciding)
+
+    def _deciding(self, action: str, bucket: Bucket, found: ObjectVersion | None) -> str:
+        """The account that decides on an action: the bucket's, or an object's owner on its ACL's.
+
+        S3 User Guide, "How Amazon S3 authorizes a request for an object operation".
+        """
+        on_new = self.request.operation in _TABLES.creating and action == "s3:PutObjectAcl"
+        if not found or not found.owner or on_new or not policies.owner_decides(action):
+            return bucket.owner
+        account = acl.account_with(self.view, acl.owner_of(self.view, bucket, found))
+        return account.account if account else ""
 
     def _allowed(
         self, action: str, bucket: Bucket, upload: Upload | None

@@ -190,7 +190,8 @@ def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_object_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return {**acl.written(view, bucket, version.grants), **_with_version(bucket, version)}
+    shown = acl.written(bucket, acl.owner_of(view, bucket, version), version.grants)
+    return {**shown, **_with_version(bucket, version)}
 
 
 def get_object_attributes(view: View, request: ApiRequest) -> Answer:
@@ -220,7 +221,8 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
 
 def put_object_acl(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
-    grants = acl.new_grants(tx, request, bucket)
+    found = lookups.content_at(tx, lookups.address_of(request), request.params.get("VersionId"))
+    grants = acl.new_grants(tx, request, bucket, acl.owner_of(tx, bucket, found))
     return _with_version(bucket, versions.change(tx, request, grants=grants))
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
+from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.objects import check_number
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.s3.versions import ENCRYPTION, Contents, Span
@@ -230,7 +231,7 @@ def list_parts(view: View, request: ApiRequest) -> Answer:
 
 
 def _facts(view: View, upload: Upload) -> Answer:
-    owner = lookups.canonical_id(view, lookups.existing(view, upload.bucket))
+    owner = acl.owner_of(view, lookups.existing(view, upload.bucket), upload.draft)
     root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
     user = {"ID": upload.initiator, "DisplayName": upload.initiator.rpartition("/")[2]}
     return {

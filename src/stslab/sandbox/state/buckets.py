@@ -84,6 +84,7 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tags: Mapping[str, str] = {}
     grants: tuple[Grant, ...] | None = None  # None if only the owner has access
     upload: str = ""  # the id of the multipart upload that made it
+    owner: str = ""  # the canonical id of the account that wrote it, if the object is its own
 
     @property
     def size(self) -> int:

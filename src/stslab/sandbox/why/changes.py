@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import PolicyError
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize, parse
@@ -233,7 +234,23 @@ def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
         if policy and kind not in _ANEW:
             document = policy.document.document
         after = {**document, "Statement": [*listed(document["Statement"]), statement]}
-        yield _put(situation, kind, name, after, what, statement=statement)
+        option = _put(situation, kind, name, after, what, statement=statement)
+        theirs = kind is PolicyKind.RESOURCE and request.context.get("s3:ResourceAccount")
+        yield _handed_over(option, request) if theirs == request.principal.account else option
+
+
+def _handed_over(option: Option, request: Request) -> Option:
+    """The option for an object in the caller's bucket that belongs to another account."""
+    bucket, _, key = request.resource.removeprefix(_S3).partition("/")
+    profile = "partner" if request.resource_account == PARTNER else "admin"
+    words = ["aws", "s3api", "put-object-acl", "--bucket", bucket, "--key", key, "--acl"]
+    return replace(
+        option,
+        what=f"The object belongs to {request.resource_account}, which wrote it, and the bucket's "
+        "policy can't allow this. Its owner can hand it over:",
+        statement=None,
+        command=shlex.join([*words, "bucket-owner-full-control", "--profile", profile]),
+    )
 
 
 def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]:

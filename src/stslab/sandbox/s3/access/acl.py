@@ -13,7 +13,7 @@ from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.state.buckets import Bucket, Grant
+from stslab.sandbox.state.buckets import Bucket, Grant, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
 ENFORCED = "BucketOwnerEnforced"
@@ -21,21 +21,21 @@ ALL = "FULL_CONTROL"
 EVERYONE = "http://acs.amazonaws.com/groups/global/AllUsers"
 AUTHENTICATED = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 _LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
+ANONYMOUS = "65a011a29cdf8ec533ec3d1ccaae921c"  # the canonical id of callers without an account
 PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
 
 Grants = tuple[Grant, ...] | None
 """An ACL as records have it; None if only the owner has access."""
 
-# The grants of the canned ACLs beside the owner's. Those to the bucket's owner are empty, since the
-# bucket's owner also owns the objects here.
+# The grants of the canned ACLs beside the owner's; without a grantee, to the bucket's owner.
 _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "private": (),
     "public-read": (Grant(EVERYONE, "READ"),),
     "public-read-write": (Grant(EVERYONE, "READ"), Grant(EVERYONE, "WRITE")),
     "authenticated-read": (Grant(AUTHENTICATED, "READ"),),
     "aws-exec-read": (),
-    "bucket-owner-read": (),
-    "bucket-owner-full-control": (),
+    "bucket-owner-read": (Grant("", "READ"),),
+    "bucket-owner-full-control": (Grant("", ALL),),
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
 PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
@@ -56,9 +56,26 @@ def acls_enabled(bucket: Bucket) -> bool:
     return bucket.ownership != ENFORCED
 
 
-def requested(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
+def owner_of(view: View, bucket: Bucket, version: ObjectVersion | None = None) -> str:
+    """The canonical id of the owner of a bucket, or of a version of an object in it."""
+    if version is not None and version.owner and acls_enabled(bucket):
+        return version.owner
+    account = view.get(Account, bucket.owner, "")
+    return account.canonical_id if account is not None else bucket.owner
+
+
+def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
+    """The canonical id of who will own the object that a request stores."""
+    handed = request.params.get("ACL") == "bucket-owner-full-control"
+    if not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
+        return owner_of(view, bucket)
+    account = view.get(Account, request.caller.account, "")
+    return account.canonical_id if account is not None else ANONYMOUS
+
+
+def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
     """The ACL in a request: a canned one, headers, or a document. Raises S3's errors."""
-    owner_id, canned = lookups.canonical_id(view, bucket), request.params.get("ACL")
+    canned, bucket_owner = request.params.get("ACL"), owner_of(view, bucket)
     headers = [name for name in _HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
     if policy and (canned or headers):
@@ -70,7 +87,8 @@ def requested(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     elif policy is not None:
         grants = list(_in_document(view, policy, owner_id))
     else:
-        further = _CANNED[canned or "private"]
+        rows = ((one.grantee or bucket_owner, one) for one in _CANNED[canned or "private"])
+        further = [Grant(grantee, one.permission) for grantee, one in rows if grantee != owner_id]
         return (Grant(owner_id, ALL), *further) if further else None
     if len(grants) > _MOST_GRANTS:
         raise fault("MalformedACLError")
@@ -123,9 +141,8 @@ def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
     return tuple(grant for grant in grants or () if grant.grantee not in ignored)
 
 
-def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
+def written(bucket: Bucket, owner_id: str, grants: Grants) -> Answer:
     """An ACL as in GetBucketAcl's and GetObjectAcl's answers: the grants that have an effect."""
-    owner_id = lookups.canonical_id(view, bucket)
     rows = []
     owner_only = grants is None or not acls_enabled(bucket)
     for one in (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants):
@@ -153,12 +170,12 @@ def check_storing(request: ApiRequest, bucket: Bucket, grants: Grants) -> None:
         raise fault("AccessControlListNotSupported")
 
 
-def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
+def new_grants(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
     """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
     given = (request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS))
     if not any(one not in (None, "") for one in given):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    grants = requested(view, request, bucket)
+    grants = requested(view, request, bucket, owner_id)
     if not acls_enabled(bucket):
         raise fault("AccessControlListNotSupported")
     return grants
@@ -196,9 +213,9 @@ def _is_public(request: ApiRequest) -> bool:
 
 def get_bucket_acl(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return written(view, bucket, bucket.grants)
+    return written(bucket, owner_of(view, bucket), bucket.grants)
 
 
 def put_bucket_acl(tx: Transaction, request: ApiRequest) -> None:
     bucket = lookups.bucket_of(tx, request)
-    tx.put(replace(bucket, grants=new_grants(tx, request, bucket)))
+    tx.put(replace(bucket, grants=new_grants(tx, request, bucket, owner_of(tx, bucket))))

@@ -24,7 +24,7 @@ from stslab.sandbox.api.faults import SAYS, fault
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.state.buckets import Bucket, ObjectVersion
+from stslab.sandbox.state.buckets import Bucket, Grant, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 from stslab.structures import beside, listed, mapped, without
 from stslab.vocabulary import LATEST, LEGACY
@@ -241,31 +241,43 @@ def _matching(pattern: str) -> tuple[str, ...]:
 
 _ON_BUCKET: Mapping[str, list[str]] = _TABLES["on a bucket"]
 _ON_OBJECT: Mapping[str, list[str]] = _TABLES["on an object"]
+_ON_OWN_OBJECT: Mapping[str, list[str]] = _TABLES["on an object of one's own"]
 _DELETING: Mapping[str, str] = _TABLES["deleting"]
-_WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
+_CONDITIONS = {
+    acl.AUTHENTICATED: {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}},
+    acl.ANONYMOUS: {"StringEquals": {"aws:PrincipalType": "Anonymous"}},
+}
 _LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
 
 
+def restricted(bucket: Bucket, caller: Caller) -> bool:
+    """Whether nothing lets the caller in: RestrictPublicBuckets, and a public policy."""
+    abroad = bucket.policy and caller.account != bucket.owner
+    return bool(abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy))
+
+
+def owner_decides(action: str) -> bool:
+    """Whether the owner of the object decides on an action, by its ACL, and no policy allows it."""
+    return any(action in actions for actions in _ON_OBJECT.values())
+
+
 def bucket_policy(
-    seen: View, bucket: Bucket, caller: Caller, action: str, further: Iterable[Source]
+    seen: View, bucket: Bucket, action: str, further: Iterable[Source], *, allows: bool = True
 ) -> NamedPolicy | None:
     """The bucket's policy, with ``further`` statements; ``seen``: see :meth:`Judge.seen`.
 
-    With RestrictPublicBuckets and a public policy, nothing lets other accounts in, nor do ACLs.
-    Who may not delete a version may not delete an object without versions ("DeleteObject").
+    It allows nothing on an object of another owner (``allows``). Who may not delete a version may
+    not delete an object without versions ("DeleteObject").
     """
     text = policies.with_arns(bucket.policy, seen) if bucket.policy else ""
-    abroad = caller.account != bucket.owner
-    if text and abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy):
-        return None
     if text and not bucket.versioning and action in _DELETING:
         text = _denying_too(text, action, _DELETING[action])
-    if grants := list(further):
+    if (grants := list(further)) or not allows:
         policy = json.loads(text) if text else {"Version": LATEST, "Statement": []}
-        policy["Statement"] = listed(policy["Statement"]) + [
-            {"Sid": f"AccessControlList{number}", **each} for number, each in enumerate(grants)
-        ]
-        text = json.dumps(policy)
+        own = (one for one in listed(policy["Statement"]) if allows or one["Effect"] == "Deny")
+        given = ({"Sid": f"AccessControlList{n}", **one} for n, one in enumerate(grants))
+        policy["Statement"] = [*own, *given]
+        text = json.dumps(policy) if policy["Statement"] else ""
     if not text:
         return None
     return policies.named(f"bucket policy of {bucket.name}", text, PolicyKind.RESOURCE)
@@ -285,25 +297,30 @@ def _denying_too(text: str, action: str, of: str) -> str:
 def acl_statements(
     view: View, bucket: Bucket, key: str, found: ObjectVersion | None
 ) -> Iterator[Source]:
-    """The ACLs as statements, without the owner's grants: its account has access anyway."""
+    """The ACLs as statements, without the owners' grants: their accounts have access anyway."""
     if not acl.acls_enabled(bucket):
         return
-    # WRITE lets others create new objects, but not change existing ones.
+    # WRITE lets others create new objects, but change existing ones only if these are their own.
     new = [f"{bucket.arn}/*"] if found is None or found.marker else []
-    given = [(one, _ON_BUCKET, [bucket.arn, *new]) for one in acl.effective(bucket, bucket.grants)]
+    on_bucket, owner = acl.effective(bucket, bucket.grants), acl.owner_of(view, bucket)
+    given = [(one, _ON_BUCKET, [bucket.arn, *new], owner) for one in on_bucket]
     if found is not None:
         resource = f"{bucket.arn}/{key}".translate(_LITERAL)
-        given += [(one, _ON_OBJECT, [resource]) for one in acl.effective(bucket, found.grants)]
-    for grant, actions, resources in given:
-        account = acl.account_with(view, grant.grantee)
+        theirs = acl.owner_of(view, bucket, found)
+        grants = acl.effective(bucket, found.grants) or (Grant(theirs, acl.ALL),)
+        given += [(one, _ON_OBJECT, [resource], theirs) for one in grants]
+        own = (one for one in on_bucket if one.grantee == theirs)
+        given += [(one, _ON_OWN_OBJECT, [resource], owner) for one in own]
+    for grant, actions, resources, by in given:
+        account, condition = acl.account_with(view, grant.grantee), _CONDITIONS.get(grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
         allowed = [action for permission in permissions for action in actions.get(permission, ())]
-        abroad = account is not None and account.account != bucket.owner
-        if allowed and (abroad or grant.grantee in acl.PUBLIC):
+        abroad = account is not None and grant.grantee != by
+        if allowed and (abroad or condition or grant.grantee == acl.EVERYONE):
             yield {
                 "Effect": "Allow",
                 "Principal": {"AWS": account.root_arn} if account else "*",
                 "Action": allowed,
                 "Resource": resources,
-                **({"Condition": _WITH_ACCOUNT} if grant.grantee == acl.AUTHENTICATED else {}),
+                **({"Condition": condition} if condition else {}),
             }
