@@ -20,24 +20,25 @@ from stslab.sandbox.api.model import (
     HttpRequest,
     unsupported,
 )
+from stslab.sandbox.pipeline.authorization import PolicyJudge
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.s3.service import S3Service
-from stslab.sandbox.state.snapshot import Account, Snapshot, View
+from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.vocabulary import LEARNER
 
 _BOTO = boto3.Session("key", "secret", region_name="us-east-1")
-_ADMIN = Principal(PrincipalKind.USER, f"arn:aws:iam::{LEARNER}:user/admin", LEARNER, "admin")
+_ROOT = Principal(PrincipalKind.ROOT, f"arn:aws:iam::{LEARNER}:root", LEARNER, LEARNER)
 ACCOUNT = Account(account=LEARNER, name="learner", canonical_id="c" * 64)
-_CALLER = Caller(_ADMIN, "AKIA")
+_CALLER = Caller(_ROOT, "AKIA")
 
 
 class Alone:
-    """S3 with its own state, and a client for it. A decision by a judge would fail."""
+    """S3 with its own state, and a client for it that is the root user."""
 
     def __init__(self, state: State | None = None) -> None:
         self.state = state or State(Snapshot.of([ACCOUNT]))
-        self.service = S3Service(self.state, _All())  # type: ignore[arg-type]
+        self.service = S3Service(self.state, PolicyJudge())
         self.client = _BOTO.client(
             "s3",
             endpoint_url=ENDPOINT,
@@ -73,11 +74,3 @@ class Alone:
         response = self.handle(as_http(request))
         headers = dict(response.headers)
         return AWSResponse(request.url, response.status, headers, Raw(response.body))
-
-
-class _All:
-    """A judge that sees the account as it is, and makes no decisions."""
-
-    @staticmethod
-    def seen(view: View) -> View:
-        return view

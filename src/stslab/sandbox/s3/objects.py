@@ -37,15 +37,15 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
     return versions.write_members(version, bucket)
 
 
-def get_object(blob: Blob, view: View, request: ApiRequest) -> Answer:
-    version, span, described = _described(view, request)
+def get_object(judge: Judge, blob: Blob, view: View, request: ApiRequest) -> Answer:
+    version, span, described = _described(judge, view, request)
     if version.storage_class in versions.ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     return {**described, "Body": versions.read(blob, versions.pieces(version, span))}
 
 
-def head_object(view: View, request: ApiRequest) -> Answer:
-    return _described(view, request)[2]
+def head_object(judge: Judge, view: View, request: ApiRequest) -> Answer:
+    return _described(judge, view, request)[2]
 
 
 def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
@@ -84,7 +84,14 @@ def _span_of(header: str, size: int) -> Span:
     return Span(start, end, partial=True)
 
 
-def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, Answer]:
+def _may_read_tags(judge: Judge, view: View, request: ApiRequest) -> bool:
+    """S3 API Reference, "GetObject": others are not told how many tags the object has."""
+    single = replace(request, operation="GetObjectTagging", decisions=[])
+    wanted = needs.needs_of(view, judge.seen(view), single)
+    return all(judge.decide(view, single, need).allowed for need in wanted)
+
+
+def _described(judge: Judge, view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, Answer]:
     bucket, version = lookups.readable(view, request)
     versions.check_signed(request, version.encryption)
     if request.params.get("SSECustomerAlgorithm"):
@@ -105,6 +112,7 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
     is_whole = span.end - span.start == version.size
     shown = params.get("ChecksumMode") and (is_whole or of is not version)
     checksums = of.checksums if shown else {}
+    shows_tags = bool(version.tags) and _may_read_tags(judge, view, request)
     described: Answer = {
         "AcceptRanges": "bytes",
         "LastModified": version.modified,
@@ -120,7 +128,7 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
         **version.encryption,
         **checksums,
         "ChecksumType": version.checksum_type if checksums else None,
-        "TagCount": len(version.tags) or None,
+        "TagCount": len(version.tags) if shows_tags else None,
     }
     return version, span, described
 
