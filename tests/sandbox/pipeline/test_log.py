@@ -65,6 +65,17 @@ def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> Non
     assert direct.log.events()[-1]["errorCode"] == "NoSuchBucket"
 
 
+def test_that_an_objects_tags_may_not_be_counted_is_no_denial(direct: Direct) -> None:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    direct.user("ann", json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    s3 = direct.client("s3")
+    s3.create_bucket(Bucket="tagged")
+    s3.put_object(Bucket="tagged", Key="k", Body=b"x", Tagging="a=b")
+    direct.client("s3", "ann").get_object(Bucket="tagged", Key="k")
+    (decision,) = direct.log.events()[-1]["decisions"]
+    assert (decision["action"], decision["decision"]) == ("s3:GetObject", "Allowed")
+
+
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     kept = DecisionLog(tmp_path)
     direct = Direct(log=kept)

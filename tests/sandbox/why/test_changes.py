@@ -146,14 +146,31 @@ def bucket_of_another(account: Account, name: str) -> Call:
     return lambda: account.client("s3", keys).list_objects_v2(Bucket=f"b-{name}")
 
 
-def object_of_another(account: Account, name: str) -> Call:
+def bucket_for_both(account: Account, name: str, *denials: dict[str, Any]) -> Any:
+    """The client of a user with every permission; the partner may put objects in its bucket."""
     s3, keys = account.client("s3", "admin"), user(account, name, EVERYTHING)
     s3.create_bucket(Bucket=f"b-{name}", ObjectOwnership="ObjectWriter")
-    allow = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "s3:PutObject"}
-    policy = document({**allow, "Resource": f"arn:aws:s3:::b-{name}/*"})
-    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=policy)
-    account.client("s3", "partner").put_object(Bucket=f"b-{name}", Key="a b.txt", Body=b"a")
-    return lambda: account.client("s3", keys).get_object(Bucket=f"b-{name}", Key="a b.txt")
+    theirs, arn = {"Principal": {"AWS": PARTNER}}, f"arn:aws:s3:::b-{name}/*"
+    allow = {"Effect": "Allow", **theirs, "Action": "s3:PutObject*", "Resource": arn}
+    denials = tuple({"Effect": "Deny", "Principal": "*", "Resource": arn, **one} for one in denials)
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=document(allow, *denials))
+    return account.client("s3", keys)
+
+
+def object_of_another(account: Account, name: str) -> Call:
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}", "Key": "a b.txt"}
+    account.client("s3", "partner").put_object(**where, Body=b"a")
+    return lambda: s3.get_object(**where)
+
+
+def version_of_another(account: Account, name: str) -> Call:
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}", "Key": "a.txt"}
+    status = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=f"b-{name}", VersioningConfiguration=status)
+    partner = account.client("s3", "partner")
+    version = partner.put_object(**where, Body=b"a")["VersionId"]
+    partner.put_object(**where, Body=b"b")
+    return lambda: s3.get_object(**where, VersionId=version)
 
 
 def role_session(account: Account, name: str) -> Call:
@@ -177,6 +194,7 @@ SCENES = [
     bucket_policy,
     bucket_of_another,
     object_of_another,
+    version_of_another,
     role_session,
 ]
 
@@ -234,6 +252,30 @@ def test_after_the_advised_change_the_call_is_allowed(account, shell, fresh, sce
         commands = [one["command"] for one in change["options"] if one["command"]]
         shell.run(commands[0])
     call()
+
+
+def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
+    name = f"why-{fresh}"
+    deny = {"Sid": "NoReading", "Action": "s3:GetObject"}
+    s3, where = bucket_for_both(account, name, deny), {"Bucket": f"b-{name}", "Key": "a.txt"}
+    handed = {"ACL": "bucket-owner-full-control"}
+    account.client("s3", "partner").put_object(**where, Body=b"a", **handed)
+    told = refused(account, lambda: s3.get_object(**where))
+    (option,) = told["changes"][0]["options"]
+    assert option["statement"]["Sid"] == "NoReading"
+
+
+def test_an_object_that_is_nobodys_is_taken_over(account, shell, fresh):
+    name = f"why-{fresh}"
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}", "Key": "a.txt"}
+    s3.delete_public_access_block(Bucket=f"b-{name}")
+    s3.put_bucket_acl(Bucket=f"b-{name}", ACL="public-read-write")
+    account.client("s3", "anonymous").put_object(**where, Body=b"a")
+    told = refused(account, lambda: s3.get_object(**where))
+    (option,) = told["changes"][0]["options"]
+    s3.put_bucket_acl(Bucket=f"b-{name}", ACL="private")  # else ACLs can't be disabled
+    shell.run(option["command"])
+    s3.get_object(**where)
 
 
 def test_both_sides_of_two_accounts_are_named(account, fresh):

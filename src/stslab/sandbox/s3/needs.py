@@ -15,7 +15,7 @@ from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing import s3
-from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Upload
+from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
 from stslab.vocabulary import REGION
@@ -94,28 +94,20 @@ class _Call(msgspec.Struct, frozen=True):
         found = lookups.version_at(self.view, where, version) if where.key else None
         if found and tagged:
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
-        policy, deciding = None, owner
-        own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
+        policy, decides = None, owner
         # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
         here = bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region)
         if bucket and here and not policies.restricted(bucket, self.request.caller):
-            deciding = self._deciding(action, bucket, found)
+            new = action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating
+            before = None if new else found
+            caller = self.request.caller
+            decides = policies.deciding(self.view, bucket, caller, action, before)
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
-            own_object = deciding == owner
-            policy = policies.bucket_policy(self.seen, bucket, action, further, allows=own_object)
-        return Need(action, arn, own, policy, deciding)
-
-    def _deciding(self, action: str, bucket: Bucket, found: ObjectVersion | None) -> str:
-        """The account that decides on an action: the bucket's, or an object's owner on its ACL's.
-
-        S3 User Guide, "How Amazon S3 authorizes a request for an object operation".
-        """
-        on_new = self.request.operation in _TABLES.creating and action == "s3:PutObjectAcl"
-        if not found or not found.owner or on_new or not policies.owner_decides(action):
-            return bucket.owner
-        account = acl.account_with(self.view, acl.owner_of(self.view, bucket, found))
-        return account.account if account else ""
+            allows = decides == owner
+            policy = policies.bucket_policy(self.seen, bucket, action, further, allows=allows)
+        own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
+        return Need(action, arn, own, policy, decides)
 
     def _allowed(
         self, action: str, bucket: Bucket, upload: Upload | None
@@ -143,7 +135,11 @@ class _Call(msgspec.Struct, frozen=True):
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
     """NoSuchBucket comes first: it is not secret (S3 API Reference, "Error responses")."""
     if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
-        raise fault("AccessDenied", _TABLES.signed[request.operation])
+        found = lookups.content_at(
+            view, lookups.address_of(request), request.params.get("VersionId")
+        )
+        if request.operation != "PutObjectAcl" or not found or found.owner != acl.ANONYMOUS:
+            raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
         if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:

@@ -180,7 +180,9 @@ def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
     lookups.check_version_id(tx, where, version_id)
     preconditions.check_write(tx, request)
     if version_id is None and bucket.versioning:
-        marker = versions.add(tx, request, ObjectVersion(modified=request.now, marker=True))
+        owner = acl.owner_of_new(tx, request, bucket)
+        made = ObjectVersion(modified=request.now, marker=True, owner=owner)
+        marker = versions.add(tx, request, made)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
     item, version = lookups.object_at(tx, where), lookups.version_at(tx, where, version_id or NULL)
     if item is None or version is None:

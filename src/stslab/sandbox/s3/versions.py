@@ -37,10 +37,9 @@ _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is u
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version, without content."""
-    params, owner_id = request.params, acl.owner_of_new(view, request, bucket)
-    grants = acl.requested(view, request, bucket, owner_id)
+    params, owner = request.params, acl.owner_of_new(view, request, bucket)
+    grants = acl.for_new(view, request, bucket, owner)
     given = {name: params.get(name, _USUAL.get(name)) for name in HEADERS}
-    acl.check_storing(request, bucket, grants)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")
     return ObjectVersion(
@@ -51,7 +50,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
         encryption=encryption(request, bucket),
         tags=settings.tags_of_header(params.get("Tagging")),
         grants=grants,
-        owner=owner_id if owner_id != acl.owner_of(view, bucket) else "",
+        owner=owner,
     )
 
 

@@ -84,7 +84,8 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tags: Mapping[str, str] = {}
     grants: tuple[Grant, ...] | None = None  # None if only the owner has access
     upload: str = ""  # the id of the multipart upload that made it
-    owner: str = ""  # the canonical id of the account that wrote it, if the object is its own
+    # The canonical id of the account that wrote it, if the object is not the bucket's owner's.
+    owner: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32,64})?\Z")] = ""
 
     @property
     def size(self) -> int:

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from stslab.errors import PolicyError
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize, parse
@@ -144,7 +143,8 @@ def _statements(
 ) -> Iterator[tuple[NamedPolicy, Statement]]:
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
-            if statement.allows is allows and reading.mismatch(statement) is mismatch:
+            about = statement.allows is allows and reading.mismatch(statement) is mismatch
+            if about and not _added_by_s3(statement.source):
                 yield reading.policy, statement
 
 
@@ -177,7 +177,8 @@ def _without(
     document = policy.document.document
     kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
     changed = {**document, "Statement": kept} if kept else None
-    what = f"Take {statement.label} out of the {policy.name}, or narrow what it denies:"
+    label = "this statement" if _of_another(situation.request, kind) else statement.label
+    what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
     return _put(situation, kind, policy.name, changed, what, statement=statement.source)
 
 
@@ -235,22 +236,28 @@ def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
             document = policy.document.document
         after = {**document, "Statement": [*listed(document["Statement"]), statement]}
         option = _put(situation, kind, name, after, what, statement=statement)
-        theirs = kind is PolicyKind.RESOURCE and request.context.get("s3:ResourceAccount")
-        yield _handed_over(option, request) if theirs == request.principal.account else option
+        yield _by_its_owner(option, request) if _of_another(request, kind) else option
 
 
-def _handed_over(option: Option, request: Request) -> Option:
-    """The option for an object in the caller's bucket that belongs to another account."""
+def _of_another(request: Request, kind: PolicyKind) -> bool:
+    """Whether this is about an object that does not belong to its bucket's account."""
+    bucket_account = request.context.get("s3:ResourceAccount", request.resource_account)
+    return kind is PolicyKind.RESOURCE and bucket_account != request.resource_account
+
+
+def _by_its_owner(option: Option, request: Request) -> Option:
+    """The option for such an object, on which no policy of the bucket allows anything."""
+    owner, ours = str(request.resource_account), str(request.context["s3:ResourceAccount"])
+    known, to_us = owner.isdecimal(), request.principal.account == ours
+    case = ("handed over" if to_us else "let in") if known else "taken over"
+    what, command = texts()["of another"][case]
     bucket, _, key = request.resource.removeprefix(_S3).partition("/")
-    profile = "partner" if request.resource_account == PARTNER else "admin"
-    words = ["aws", "s3api", "put-object-acl", "--bucket", bucket, "--key", key, "--acl"]
-    return replace(
-        option,
-        what=f"The object belongs to {request.resource_account}, which wrote it, and the bucket's "
-        "policy can't allow this. Its owner can hand it over:",
-        statement=None,
-        command=shlex.join([*words, "bucket-owner-full-control", "--profile", profile]),
-    )
+    words = [word.format(bucket=bucket, key=key) for word in command.split()]
+    if known and (version := request.context.get("s3:VersionId")):
+        words += ["--version-id", str(version)]
+    words += ["--profile", _profile(owner if known else ours)]
+    after = option.after if known else None  # the policy of the bucket counts then
+    return Option(what.format(owner=owner), after, None, shlex.join(words))
 
 
 def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]:
@@ -304,10 +311,20 @@ def _put(
     """To write this document as the named policy; None: to delete the policy."""
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
-    words, profile = _words(name) if document else [], "partner" if account == PARTNER else "admin"
-    text = json.dumps(document, ensure_ascii=False)
-    command = shlex.join(["aws", *words, text, "--profile", profile]) if words else ""
+    kept = [one for one in listed((document or {}).get("Statement")) if not _added_by_s3(one)]
+    words = _words(name) if kept and not _of_another(request, kind) else []
+    text = json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)
+    command = shlex.join(["aws", *words, text, "--profile", _profile(account)]) if words else ""
     return Option(what, situation.with_policy(kind, name, document), statement, command)
+
+
+def _added_by_s3(statement: Document) -> bool:
+    """Whether it is in no policy: it stands for an ACL, or for what S3 allows an upload's owner."""
+    return str(statement.get("Sid", "")).startswith(("AccessControlList", "AllowedByS3"))
+
+
+def _profile(account: str | None) -> str:
+    return "partner" if account == PARTNER else "admin"
 
 
 _BOOLEANS = {"true": "false", "false": "true"}

@@ -64,13 +64,18 @@ def owner_of(view: View, bucket: Bucket, version: ObjectVersion | None = None) -
     return account.canonical_id if account is not None else bucket.owner
 
 
-def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
-    """The canonical id of who will own the object that a request stores."""
-    handed = request.params.get("ACL") == "bucket-owner-full-control"
-    if not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
-        return owner_of(view, bucket)
+def writer_of(view: View, request: ApiRequest) -> str:
+    """The canonical id of the caller's account."""
     account = view.get(Account, request.caller.account, "")
     return account.canonical_id if account is not None else ANONYMOUS
+
+
+def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
+    """The owner of the version that a request stores; empty for the bucket's."""
+    handed = request.params.get("ACL") == "bucket-owner-full-control"
+    if not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
+        return ""
+    return writer_of(view, request) if request.caller.account != bucket.owner else ""
 
 
 def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
@@ -161,13 +166,20 @@ def check_creating(request: ApiRequest) -> None:
         raise fault("InvalidBucketAclWithBlockPublicAccessError")
 
 
-def check_storing(request: ApiRequest, bucket: Bucket, grants: Grants) -> None:
-    """Refuse an ACL that the bucket's settings forbid for a new object, which has ``grants``."""
+def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Grants:
+    """The ACL of a new object of this owner, which the bucket's settings may forbid."""
+    owner_id = owner or owner_of(view, bucket)
+    grants = requested(view, request, bucket, owner_id)
+    if acls_enabled(bucket):
+        return grants
     own = request.caller.account == bucket.owner
     canned = request.params.get("ACL", "bucket-owner-full-control")
-    plain = PLAIN if own else {"bucket-owner-full-control"}
-    if not acls_enabled(bucket) and (grants or canned not in plain):
+    plain = canned in (PLAIN if own else {"bucket-owner-full-control"})
+    # The writer may have full control too: it has no effect.
+    both = {Grant(owner_id, ALL), Grant(writer_of(view, request), ALL)}
+    if not plain or (grants is not None and set(grants) != both):
         raise fault("AccessControlListNotSupported")
+    return None
 
 
 def new_grants(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:

@@ -256,9 +256,27 @@ def restricted(bucket: Bucket, caller: Caller) -> bool:
     return bool(abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy))
 
 
-def owner_decides(action: str) -> bool:
-    """Whether the owner of the object decides on an action, by its ACL, and no policy allows it."""
-    return any(action in actions for actions in _ON_OBJECT.values())
+def deciding(
+    view: View, bucket: Bucket, caller: Caller, action: str, found: ObjectVersion | None
+) -> str:
+    """The account that decides on an action: the bucket's, or that of an object with an ACL for it.
+
+    If that ACL lets the bucket's account in, it decides what its own callers may do. S3 User Guide,
+    "How Amazon S3 authorizes a request for an object operation".
+    """
+    permission = next((name for name, actions in _ON_OBJECT.items() if action in actions), "")
+    if not permission or not found or not found.owner or found.marker:
+        return bucket.owner
+    theirs, ours = acl.owner_of(view, bucket, found), acl.owner_of(view, bucket)
+    to_us = (
+        grant.permission in (permission, acl.ALL)
+        for grant in acl.effective(bucket, found.grants)
+        if grant.grantee in (ours, *acl.PUBLIC)
+    )
+    if theirs == ours or (caller.account == bucket.owner and any(to_us)):
+        return bucket.owner
+    account = acl.account_with(view, theirs)
+    return account.account if account else theirs
 
 
 def bucket_policy(
@@ -301,16 +319,18 @@ def acl_statements(
     if not acl.acls_enabled(bucket):
         return
     # WRITE lets others create new objects, but change existing ones only if these are their own.
-    new = [f"{bucket.arn}/*"] if found is None or found.marker else []
     on_bucket, owner = acl.effective(bucket, bucket.grants), acl.owner_of(view, bucket)
-    given = [(one, _ON_BUCKET, [bucket.arn, *new], owner) for one in on_bucket]
-    if found is not None:
+    given = [(one, _ON_BUCKET, [bucket.arn], owner) for one in on_bucket]
+    if found is None or found.marker:
+        given += [(one, _ON_BUCKET, [f"{bucket.arn}/*"], owner) for one in on_bucket]
+    else:
         resource = f"{bucket.arn}/{key}".translate(_LITERAL)
         theirs = acl.owner_of(view, bucket, found)
-        grants = acl.effective(bucket, found.grants) or (Grant(theirs, acl.ALL),)
-        given += [(one, _ON_OBJECT, [resource], theirs) for one in grants]
-        own = (one for one in on_bucket if one.grantee == theirs)
-        given += [(one, _ON_OWN_OBJECT, [resource], owner) for one in own]
+        grants = (Grant(theirs, acl.ALL),) if found.grants is None else found.grants
+        given += [(one, _ON_OBJECT, [resource], theirs) for one in acl.effective(bucket, grants)]
+        groups = {acl.EVERYONE} if theirs == acl.ANONYMOUS else acl.PUBLIC
+        own = (one.permission for one in on_bucket if one.grantee in {theirs, *groups})
+        given += [(Grant(theirs, one), _ON_OWN_OBJECT, [resource], owner) for one in own]
     for grant, actions, resources, by in given:
         account, condition = acl.account_with(view, grant.grantee), _CONDITIONS.get(grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
