@@ -64,7 +64,7 @@ def owner_of(view: View, bucket: Bucket, version: ObjectVersion | None = None) -
     return account.canonical_id if account is not None else bucket.owner
 
 
-def writer_of(view: View, request: ApiRequest) -> str:
+def _writer_of(view: View, request: ApiRequest) -> str:
     """The canonical id of the caller's account."""
     account = view.get(Account, request.caller.account, "")
     return account.canonical_id if account is not None else ANONYMOUS
@@ -75,7 +75,7 @@ def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
     handed = request.params.get("ACL") == "bucket-owner-full-control"
     if not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
         return ""
-    return writer_of(view, request) if request.caller.account != bucket.owner else ""
+    return _writer_of(view, request) if request.caller.account != bucket.owner else ""
 
 
 def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
@@ -176,7 +176,7 @@ def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Gran
     canned = request.params.get("ACL", "bucket-owner-full-control")
     plain = canned in (PLAIN if own else {"bucket-owner-full-control"})
     # The writer may have full control too: it has no effect.
-    both = {Grant(owner_id, ALL), Grant(writer_of(view, request), ALL)}
+    both = {Grant(owner_id, ALL), Grant(_writer_of(view, request), ALL)}
     if not plain or (grants is not None and set(grants) != both):
         raise fault("AccessControlListNotSupported")
     return None
