@@ -39,6 +39,8 @@ _PAGES = {
     "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
     "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
     "argmin": "justincormack/argmin, sts_oracle.rs",
+    "swift": "public suite that is run on S3: openstack/swift, test/s3api",
+    "part": "Checking object integrity in Amazon S3; public records of a part's wrong digest",
 }
 
 

@@ -161,7 +161,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     proof = request.authenticated
     signed = proof.region if proof and proof.version == _LATEST else ""
     if proof and not signed and bucket.region not in _TABLES.oldest:
-        raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
+        raise fault("InvalidRequest", SAYS["mechanism"])
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)
@@ -169,7 +169,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
     code = s3.HEADER if proof and proof.auth_type == "REST-HEADER" else s3.QUERY
-    message = f"{s3.IN[code]}the region '{signed}' is wrong; expecting '{bucket.region}'"
+    message = f"{SAYS[code]}the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
 
 

@@ -111,11 +111,13 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
 
 
 def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    """To complete it again changes nothing while its object is there, and tells no checksum."""
+    """With the same parts again it changes nothing while its object is there: no checksum then."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
     item = lookups.object_at(tx, lookups.address_of(request))
+    wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
+    numbers = [row.get("PartNumber") for row in wanted]
     for one in item.versions if item and upload_id else ():
-        if one.upload == upload_id:
+        if one.upload == upload_id and numbers == [part.number for part in one.parts]:
             return _completed(request, bucket, replace(one, checksums={}, checksum_type=""))
     upload = _upload(tx, request)
     preconditions.check_write(tx, request, upload)

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote_to_bytes
 import msgspec
 
 from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyLookup, KeyRecord
+from stslab.structures import beside
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
@@ -194,19 +195,11 @@ def stamp(time: datetime) -> str:
 
 
 CREDENTIALS = {"authorization", TOKEN}
-PARAMETERS: Mapping[str, frozenset[str]] = {
-    ALGORITHM: frozenset(
-        """
-        X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token
-        X-Amz-Signature X-Amz-SignedHeaders X-Amz-Content-Sha256
-        """.split()
-    ),
-    "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
-}
-_ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
-_ONLY_HEADERS_OF = {ALGORITHM: _ONLY_HEADERS, "AWS": (*_ONLY_HEADERS, "x-amz-acl", "x-amz-tagging")}
-CONDITIONS = frozenset("If-Match If-None-Match if-match if-none-match".split())
-_MORE_HEADERS = {ALGORITHM: CONDITIONS, "AWS": frozenset({"content-type", "content-md5"})}
+_TABLES: Mapping[str, Mapping[str, list[str]]] = beside(__file__, "presigned.yaml")
+PARAMETERS = {version: frozenset(names) for version, names in _TABLES["parameters"].items()}
+_ONLY_HEADERS = {version: tuple(names) for version, names in _TABLES["only headers"].items()}
+_MORE_HEADERS = _TABLES["more headers"]
+CONDITIONS = frozenset(_MORE_HEADERS[ALGORITHM])
 
 
 def plain_request(
@@ -230,7 +223,7 @@ def plain_request(
             query.append((name, value))
             continue
         contradicts = own and sent.get(lower, value) != value
-        counts = to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])
+        counts = to_sign or not lower.startswith(_ONLY_HEADERS[version])
         if contradicts or (counts and lower not in sent):
             headers.append((lower, value))
     return replace(request, headers=tuple(headers), query=tuple(query))

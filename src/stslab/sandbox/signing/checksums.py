@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from anycrc import Model
 
 from stslab.sandbox.api.faults import SAYS, fault
+from stslab.sandbox.api.model import HttpRequest
 
+Headers = Mapping[str, str]
 PREFIX = "x-amz-checksum-"
 _ANNOUNCED = "x-amz-sdk-checksum-algorithm"
+_TRAILER = "x-amz-trailer"
 _NOT_VALUES = {"mode", "type", "algorithm"}  # headers with the prefix that are not checksums
 _CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
 ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
@@ -25,48 +28,78 @@ ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
     "sha512": lambda content: hashlib.sha512(content).digest(),
     "md5": lambda content: hashlib.md5(content, usedforsecurity=False).digest(),
 }
+_TRAILERS = tuple(f"{PREFIX}{algorithm}" for algorithm in (*ALGORITHMS, "xxhash"))
 
 
-def verify(headers: Mapping[str, str], body: bytes) -> None:
-    """Verify a body against the checksums in its headers (lower-case names)."""
-    if "content-md5" in headers:
-        _verify_md5(headers["content-md5"], body)
-    sent = [name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)]
-    sent = [algorithm for algorithm in sent if algorithm not in _NOT_VALUES]
-    announced = headers.get(_ANNOUNCED, "").lower()
-    if len(sent) > 1:
+def trailing(headers: Headers) -> list[str]:
+    """The names of the headers that are promised to follow the body."""
+    names = headers.get(_TRAILER, "").rstrip(",")
+    return [name.strip().lower() for name in names.split(",")] if names else []
+
+
+def _sent(headers: Headers) -> list[str]:
+    """The algorithms of the checksums in headers."""
+    names = [name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)]
+    return [algorithm for algorithm in names if algorithm not in _NOT_VALUES]
+
+
+def check(headers: Headers, body: bytes) -> None:
+    """Refuse headers (lower-case names) that say of the checksum what can't be."""
+    sent, trailers = _sent(headers), trailing(headers)
+    if not all(name.startswith(_TRAILERS) for name in trailers):
+        raise fault("InvalidRequest", SAYS["trailer unknown"])
+    if max(len(sent), len(trailers)) > 1:
         raise fault("InvalidRequest", SAYS["checksums"])
-    if announced and body and not sent:
+    if sent and trailers:
+        raise fault("InvalidRequest", SAYS["checksum twice"])
+    announced = headers.get(_ANNOUNCED, "").lower()
+    given = sent or [name.removeprefix(PREFIX) for name in trailers]
+    if announced and body and not given:
         raise fault("InvalidRequest", SAYS["checksum promised"])
-    if announced and sent and sent != [announced]:
+    if announced and given and given != [announced]:
         raise fault("InvalidRequest", f"Value for {_ANNOUNCED} header is invalid.")
-    for algorithm in sent:
-        _verify_checksum(algorithm, headers[f"{PREFIX}{algorithm}"], body)
 
 
-def _verify_md5(sent: str, body: bytes) -> None:
-    expected, actual = _decoded(sent), ALGORITHMS["md5"](body)
-    if len(expected) != len(actual):
+def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
+    """Verify a body against the digests in its headers (lower-case names), and ``sha256``.
+
+    With an uploadId (CompleteMultipartUpload) the checksums are the object's, not the body's.
+    """
+    body, arguments, sent = request.body, dict(request.query), headers.get("content-md5", "")
+    md5, is_put = _decoded(sent), request.method == "PUT"
+    if "content-md5" in headers and len(md5) != len(ALGORITHMS["md5"](b"")):
         raise fault("InvalidDigest", extra={"Content-MD5": sent})
-    if expected != actual:
+    if sha256 and (found := ALGORITHMS["sha256"](body).hex()) != sha256.lower():
+        if not request.has_header("Content-Length"):
+            raise fault("MissingContentLength")
+        extra = {"ClientComputedContentSHA256": sha256, "S3ComputedContentSHA256": found}
+        raise fault("XAmzContentSHA256Mismatch", extra=extra)
+    if md5 and md5 != (actual := ALGORITHMS["md5"](body)):
+        shown = md5.hex() if is_put and "partNumber" not in arguments else sent
         ours = base64.b64encode(actual).decode()
-        raise fault("BadDigest", SAYS["MD5"], ExpectedDigest=expected.hex(), CalculatedDigest=ours)
+        raise fault("BadDigest", SAYS["MD5"], ExpectedDigest=shown, CalculatedDigest=ours)
+    for algorithm in _sent(headers) if is_put or "uploadId" not in arguments else ():
+        _verify_checksum(algorithm, headers, body)
 
 
-def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:
+def _verify_checksum(algorithm: str, headers: Headers, body: bytes) -> None:
+    name = f"{PREFIX}{algorithm}"
     if algorithm.startswith("xxhash"):
-        raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
+        raise fault("NotImplemented", Header=name)
     if algorithm not in ALGORITHMS:
         raise fault("InvalidRequest", SAYS["checksum unknown"])
-    expected, actual = _decoded(sent), ALGORITHMS[algorithm](body)
+    expected, actual = _decoded(headers[name]), ALGORITHMS[algorithm](body)
     if len(expected) != len(actual):
-        raise fault("InvalidRequest", f"Value for {PREFIX}{algorithm} header is invalid.")
+        place = "trailing header" if _TRAILER in headers else "header"
+        raise fault("InvalidRequest", f"Value for {name} {place} is invalid.")
     if expected != actual:
         raise fault("BadDigest", SAYS["checksum of whole"].format(algorithm.upper()))
 
 
 def _decoded(sent: str) -> bytes:
+    """What is encoded in base64; nothing if it is not, or if it could be encoded in another way."""
     try:
-        return base64.b64decode(sent, validate=True)
+        decoded = base64.b64decode(sent, validate=True)
     except ValueError:
         return b""
+    return decoded if base64.b64encode(decoded).decode() == sent else b""

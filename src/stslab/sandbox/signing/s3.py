@@ -4,11 +4,11 @@ S3 API Reference, "Authenticating Requests (AWS Signature Version 4)" with its p
 and on query parameters, and "Error responses".
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import quote
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
@@ -16,28 +16,21 @@ from stslab.sandbox.api.identifiers import TOKEN_PREFIX
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
-from stslab.sandbox.signing.chunks import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkSigner
+from stslab.sandbox.signing.chunks import ChunkSigner
 from stslab.vocabulary import REGION
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
-NO_SUCH_MECHANISM = (
-    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-)
 _A_WEEK = 604800
 HEADER, QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"
-IN = {
-    HEADER: "The authorization header is malformed; ",
-    QUERY: "Error parsing the X-Amz-Credential parameter; ",
-}
-"""By error code: the beginning of the message."""
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
 _ONCE = canonical.PARAMETERS[canonical.ALGORITHM]
 _REQUIRED = _ONCE - {"X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 _OWNER = "x-amz-expected-bucket-owner"
-_FRAMING = {"content-length", "transfer-encoding"}
-_STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
+_LENGTH = "x-amz-decoded-content-length"
+_FRAMING = "content-encoding content-length transfer-encoding x-amz-trailer".split()
+_OF_CHUNKS = {*_FRAMING, _LENGTH, HASH_HEADER}
 
 
 def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
@@ -48,12 +41,10 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     parts = [part.strip().partition("=") for part in rest.split(",")]
     fields = {name: value for name, _, value in parts}
     if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
-        what = "the authorization header requires three components: Credential, SignedHeaders, "
-        raise fault(HEADER, f"{IN[HEADER]}{what}and Signature.")
+        raise fault(HEADER, SAYS[HEADER] + SAYS["credential components"])
     credential = _credential(fields["Credential"], HEADER)
     if credential.date != stamp(time)[:8]:
-        what = "Invalid credential date. Date is not the same as X-Amz-Date."
-        raise fault(HEADER, IN[HEADER] + what)
+        raise fault(HEADER, SAYS[HEADER] + SAYS["credential of another day"])
     token = headers.get(canonical.TOKEN, "")
     signed = tuple(sorted({*fields["SignedHeaders"].lower().split(";")}))
     claim = Claim(credential, signed, fields["Signature"], time, token, in_query=False)
@@ -64,26 +55,18 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     """Verify the signature in the query, with S3's order of checks."""
     parameters = dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
-        what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
-        raise fault(QUERY, what)
+        raise fault(QUERY, SAYS["query algorithm"])
     if _REQUIRED - parameters.keys() or canonical.repeated(
         [name for name, _ in request.query], _ONCE
     ):
-        raise fault(
-            QUERY,
-            "Query-string authentication version 4 requires the X-Amz-Algorithm, "
-            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
-            "X-Amz-Expires parameters.",
-        )
+        raise fault(QUERY, SAYS["query parameters"])
     time = canonical.basic_time(parameters["X-Amz-Date"])
     if time is None:
-        what = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-        raise fault(QUERY, what)
+        raise fault(QUERY, SAYS["query date"])
     _require_unexpired(time, parameters["X-Amz-Expires"], context.real_clock())
     credential = _credential(parameters["X-Amz-Credential"], QUERY)
     if credential.date != (date := stamp(time)[:8]):
-        what = f'Invalid credential date "{credential.date}". This date is not the same as '
-        raise fault(QUERY, f'{what}X-Amz-Date: "{date}".')
+        raise fault(QUERY, SAYS["query of another day"].format(credential.date, date))
     signed = tuple(parameters["X-Amz-SignedHeaders"].split(";"))
     token = headers.get(canonical.TOKEN) or parameters.get("X-Amz-Security-Token", "")
     claim = Claim(credential, signed, parameters["X-Amz-Signature"], time, token, in_query=True)
@@ -108,10 +91,11 @@ def _verified(
     record = require_key(context, credential.access_key_id, claim.token)
     signature, key, *texts = claim.sign(request, values, payload_hash, record.secret_access_key)
     if not same(signature, claim.signature.lower()):
-        raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
+        raise mismatch(claim, texts[1:], texts[0], claim.signature)
     if context.with_body:
-        signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
-        plain = _with_payload(plain, payload_hash, signer)
+        scope, refusal = "/".join(credential[1:]), partial(mismatch, claim, texts[1:])
+        signer = ChunkSigner(key, stamp(claim.time), scope, signature, refusal)
+        plain = with_payload(plain, payload_hash, None if claim.in_query else signer)
     return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
@@ -122,10 +106,7 @@ def _payload_hash(headers: Headers) -> str:
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
         raise fault("NotImplemented", Header=HASH_HEADER)
     if sent != UNSIGNED and sent not in chunks.MODES and not _SHA256.fullmatch(sent):
-        asymmetric = [mode.replace("HMAC", "ECDSA-P256") for mode in (SIGNED, SIGNED_TRAILER)]
-        known = ", ".join((UNSIGNED, UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER, *asymmetric))
-        message = f"{HASH_HEADER} must be {known} or a valid sha256 value."
-        raise invalid_argument(message, HASH_HEADER, sent)
+        raise invalid_argument(SAYS["payload hash"], HASH_HEADER, sent)
     return sent
 
 
@@ -136,8 +117,7 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     if seconds < 0:
         raise fault(QUERY, "X-Amz-Expires must be non-negative")
     if seconds > _A_WEEK:
-        what = "X-Amz-Expires must be less than a week (in seconds); that is, the given "
-        raise fault(QUERY, f"{what}X-Amz-Expires must be less than {_A_WEEK} seconds")
+        raise fault(QUERY, SAYS["query life"].format(_A_WEEK))
     # A week after the end of the year 9999 there is no date.
     expires = min(time, _LAST_TIME) + timedelta(seconds=seconds)
     times = {"Expires": iso(expires), "ServerTime": iso(now)}
@@ -148,27 +128,39 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
         raise fault("AccessDenied", "Request has expired", {"X-Amz-Expires": sent} | times)
 
 
-def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
-    if payload_hash in chunks.MODES:
-        headers = canonical.header_map(request)
-        checked = None if payload_hash == UNSIGNED_TRAILER else signer
-        payload, trailers = chunks.decode(request.body, payload_hash, checked, headers)
-        kept = request.without(_FRAMING | _STREAMING_HEADERS | trailers.keys()).headers
-        length = ("Content-Length", str(len(payload)))
-        request = replace(request, headers=(*kept, length, *trailers.items()), body=payload)
-    elif _SHA256.fullmatch(payload_hash) and request.method in ("PUT", "POST"):
-        actual = hashlib.sha256(request.body).hexdigest()
-        if actual != payload_hash.lower():
-            extra = {"ClientComputedContentSHA256": payload_hash, "S3ComputedContentSHA256": actual}
-            raise fault("XAmzContentSHA256Mismatch", extra=extra)
-    verify_checksums(request)
+def with_payload(
+    request: HttpRequest, payload_hash: str = UNSIGNED, signer: ChunkSigner | None = None
+) -> HttpRequest:
+    """The request with its content, which is verified: in chunks only if there is a ``signer``."""
+    if request.method not in ("PUT", "POST"):
+        return request
+    headers = canonical.header_map(request)
+    length = headers.get(_LENGTH, "") if payload_hash in chunks.MODES else str(len(request.body))
+    promised = checksums.trailing(headers)
+    if request.method == "PUT" or "uploadId" not in dict(request.query):
+        checksums.check(headers, request.body)
+    if not re.fullmatch(r"[0-9]{1,19}", length):
+        raise fault("MissingContentLength")
+    if signer and payload_hash in chunks.MODES:
+        payload, trailers = chunks.decode(request.body, payload_hash, signer, promised)
+        kept = request.without(_OF_CHUNKS | trailers.keys()).headers
+        further = {"Content-Length": str(len(payload)), **trailers, **_encoding(headers)}
+        request = replace(request, headers=(*kept, *further.items()), body=payload)
+        headers, payload_hash = headers | trailers, UNSIGNED
+    elif promised:
+        raise fault("MalformedTrailerError")
+    if len(request.body) != int(length):
+        sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(request.body)}
+        raise fault("IncompleteBody", SAYS["too few bytes"], sizes)
+    checksums.verify(request, headers, "" if payload_hash == UNSIGNED else payload_hash)
     return request
 
 
-def verify_checksums(request: HttpRequest) -> None:
-    """With an uploadId (CompleteMultipartUpload) they are the object's, not the body's."""
-    if request.method != "POST" or "uploadId" not in dict(request.query):
-        checksums.verify(canonical.header_map(request), request.body)
+def _encoding(headers: Headers) -> Headers:
+    """The encodings of the content without that of its chunks, if there are others."""
+    encodings = (one.strip() for one in headers.get("content-encoding", "").split(","))
+    kept = ", ".join(one for one in encodings if one != "aws-chunked")
+    return {"Content-Encoding": kept} if kept else {}
 
 
 # -- for both of S3's signature versions: times, keys, refusals ---------------------------------
@@ -203,12 +195,10 @@ def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
 def _credential(text: str, code: str) -> canonical.Credential:
     credential, extra, problem = canonical.Credential.of(text), {}, ""
     if credential is None:
-        expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-        raise fault(code, f"{IN[code]}the Credential is mal-formed; expecting {expected}")
+        raise fault(code, SAYS[code] + SAYS["credential"])
     _, date, region, service, terminal = credential
     if not canonical.basic_time(f"{date}T000000Z"):
-        problem = f'incorrect date format "{date}". This date in the credential must be in the '
-        problem += 'format "yyyyMMdd".'
+        problem = SAYS["credential date"].format(date)
     elif not region:
         problem = "a non-empty region must be provided in the credential."
     elif not canonical.REGION_FORM.fullmatch(region):
@@ -218,19 +208,20 @@ def _credential(text: str, code: str) -> canonical.Credential:
     elif terminal != "aws4_request":
         problem = f'incorrect terminal "{terminal}". This endpoint uses "aws4_request".'
     if problem:
-        raise fault(code, IN[code] + problem, extra)
+        raise fault(code, SAYS[code] + problem, extra)
     return credential
 
 
-def mismatch(access_key_id: str, texts: Sequence[str], signature: str, token: str) -> ApiFault:
+def mismatch(claim: Claim, further: Sequence[str], to_sign: str, signature: str) -> ApiFault:
     """SignatureDoesNotMatch, with the texts that S3 signed, to compare with the client's.
 
-    ``texts`` are the string to sign and perhaps the canonical request. Unlike S3's answer, this
-    one does not show the session token in them.
+    ``further`` is the canonical request, which Version 2 lacks. Unlike S3's answer, this one does
+    not show the session token in them.
     """
-    extra = {"AWSAccessKeyId": access_key_id, "SignatureProvided": signature}
-    for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):  # V2: one
-        for secret in filter(None, (token, quote(token, safe="-_.~"))):
+    extra = {"AWSAccessKeyId": claim.credential.access_key_id, "SignatureProvided": signature}
+    secrets = {claim.token, quote(claim.token, safe="-_.~")} - {""}
+    for name, text in zip(("StringToSign", "CanonicalRequest"), (to_sign, *further), strict=False):
+        for secret in secrets:
             text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - without its secrets
         extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}
     return fault("SignatureDoesNotMatch", extra=extra)

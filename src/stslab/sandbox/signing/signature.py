@@ -19,6 +19,7 @@ from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
+from stslab.structures import beside
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
@@ -77,7 +78,7 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     if text:
         return _s3_header(request, headers, context)
     if context.with_body:
-        s3.verify_checksums(request)
+        s3.with_payload(request)
     return _anonymous(request, canonical.S3)
 
 
@@ -85,10 +86,9 @@ def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Contex
     text = headers["authorization"]
     scheme, space, _ = text.partition(" ")
     if not space:
-        message = "Authorization header is invalid -- one and only one ' ' (space) required"
-        raise invalid_argument(message, "Authorization", text)
+        raise invalid_argument(SAYS["authorization space"], "Authorization", text)
     if scheme == _ASYMMETRIC:
-        raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
+        raise fault("InvalidRequest", SAYS["mechanism"])
     if scheme not in _S3_HEADERS:
         raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
     return _S3_HEADERS[scheme](request, headers, context)
@@ -128,13 +128,8 @@ _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
 _FIELDS = ("Credential", "Signature", "SignedHeaders")
 _incomplete = partial(ApiFault, "IncompleteSignature")
 _mismatch = partial(ApiFault, "SignatureDoesNotMatch")
-missing_token = partial(
-    ApiFault, "MissingAuthenticationToken", "Request is missing Authentication Token"
-)
-_MISMATCH = (
-    "The request signature we calculated does not match the signature you provided. Check your "
-    "AWS Secret Access Key and signing method. Consult the service documentation for details."
-)
+_SAYS: Mapping[str, str] = beside(__file__, "messages.yaml")
+missing_token = partial(ApiFault, "MissingAuthenticationToken", _SAYS["no token"])
 
 
 def _verify(request: HttpRequest, context: Context) -> Authenticated:
@@ -147,7 +142,7 @@ def _verify(request: HttpRequest, context: Context) -> Authenticated:
     payload_hash = hashlib.sha256(request.body).hexdigest()
     signature, *_ = claim.sign(request, headers, payload_hash, record.secret_access_key)
     if not canonical.same(signature, claim.signature):
-        raise _mismatch(_MISMATCH)
+        raise _mismatch(_SAYS["mismatch"])
     plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
     return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
@@ -156,7 +151,7 @@ def _claim(request: HttpRequest, headers: canonical.Headers) -> Claim:
     parameters = dict(reversed(request.query))
     in_header, in_query = "authorization" in headers, "X-Amz-Algorithm" in parameters
     if in_header and in_query:
-        raise _mismatch(_MISMATCH)
+        raise _mismatch(_SAYS["mismatch"])
     if not in_header and not in_query:
         raise missing_token()
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
@@ -165,7 +160,7 @@ def _claim(request: HttpRequest, headers: canonical.Headers) -> Claim:
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
-        raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+        raise _mismatch(_SAYS["host not signed"])
     # The payload's hash is covered whether or not its header is signed.
     signed = {*claim.signed_headers, HASH_HEADER}
     if unsigned := sorted(name for name in headers.keys() - signed if name.startswith("x-amz-")):
@@ -183,10 +178,7 @@ def _from_header(headers: canonical.Headers) -> Claim:
         name, equals, value = part.partition("=")
         if not equals:
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-            raise _incomplete(
-                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed "
-                f"with SHA-256 and encoded with Base64): '{digest}'."
-            )
+            raise _incomplete(_SAYS["no equal sign"].format(digest))
         if name in fields:
             raise _incomplete(f"Authorization header has '{name}' more than once.")
         fields[name] = value
@@ -194,7 +186,7 @@ def _from_header(headers: canonical.Headers) -> Claim:
     absent = [name for name in _FIELDS if name not in fields]
     missing = [f"requires '{name}' parameter." for name in absent]
     if not date:
-        missing.append("requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        missing.append(_SAYS["requires a date"])
     if missing:
         text = " ".join(f"Authorization header {problem}" for problem in missing)
         raise _incomplete(f"{text} Authorization={algorithm}")
@@ -216,16 +208,10 @@ def _from_query(parameters: Mapping[str, str]) -> Claim:
 def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool) -> Claim:
     time = canonical.basic_time(date) if in_query else canonical.header_time(date)
     if time is None:
-        raise _incomplete(
-            f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
-            "See http://en.wikipedia.org/wiki/ISO_8601"
-        )
+        raise _incomplete(_SAYS["date"].format(date))
     credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
-        raise _incomplete(
-            "Credential must have exactly 5 slash-delimited elements, e.g. "
-            f"keyid/date/region/service/term, got '{fields['Credential']}'"
-        )
+        raise _incomplete(_SAYS["credential"].format(fields["Credential"]))
     signed = tuple(fields["SignedHeaders"].split(";"))
     return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
@@ -233,30 +219,20 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
 def _require_fresh(claim: Claim, context: Context) -> None:
     now, made = context.real_clock(), stamp(claim.time)
     if now - claim.time > MAX_SKEW:
-        raise _mismatch(
-            f"Signature expired: {made} is now earlier than {stamp(now - MAX_SKEW)} "
-            f"({stamp(now)} - 15 min.)"
-        )
+        raise _mismatch(_SAYS["expired"].format(made, stamp(now - MAX_SKEW), stamp(now)))
     if claim.time - now > MAX_SKEW:
-        raise _mismatch(
-            f"Signature not yet current: {made} is still later than "
-            f"{stamp(now + MAX_SKEW)} ({stamp(now)} + 15 min.)"
-        )
+        raise _mismatch(_SAYS["too early"].format(made, stamp(now + MAX_SKEW), stamp(now)))
 
 
 def _require_scope(claim: Claim) -> None:
     credential, made = claim.credential, stamp(claim.time)
     problems = []
     if not canonical.REGION_FORM.fullmatch(credential.region):
-        problems.append("Credential should be scoped to a valid region.")
+        problems.append(_SAYS["scope's region"])
     if credential.terminal != "aws4_request":
-        expected = f"'aws4_request', not '{credential.terminal}'"
-        problems.append(f"Credential should be scoped with a valid terminator: {expected}.")
+        problems.append(_SAYS["scope's end"].format(credential.terminal))
     if credential.date != made[:8]:
-        problems.append(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: '{credential.date}' != '{made[:8]}', from '{made}'."
-        )
+        problems.append(_SAYS["scope's date"].format(credential.date, made[:8], made))
     if problems:
         raise _mismatch(" ".join(problems))
 

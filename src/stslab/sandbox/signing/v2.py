@@ -15,7 +15,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import TOKEN, Claim, Context, Headers
+from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Claim, Context, Headers
 
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
@@ -50,8 +50,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     parameters = dict(reversed(request.query))
     names = [name for name, _ in request.query]
     if any(names.count(name) != 1 for name in ("AWSAccessKeyId", "Expires", "Signature")):
-        needed = "the Signature, Expires and AWSAccessKeyId parameters"
-        raise fault("AccessDenied", f"Query-string authentication requires {needed}")
+        raise fault("AccessDenied", SAYS["query parameters of Version 2"])
     expires, now = parameters["Expires"], context.real_clock()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", expires) or int(expires) > _LAST:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
@@ -91,10 +90,10 @@ def _verified(
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), claim.signature) for one in digests):
-        raise s3.mismatch(access_key_id, candidates[:1], claim.signature, claim.token)
+        raise s3.mismatch(claim, (), candidates[0], claim.signature)
     plain = canonical.plain_request(request, "AWS") if claim.in_query else request
     if context.with_body:
-        s3.verify_checksums(plain)
+        plain = s3.with_payload(plain, headers.get(HASH_HEADER, s3.UNSIGNED))
     return claim.authenticated(plain, record, context)
 
 

@@ -153,9 +153,6 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "date": canonical.header_time,
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
-    "encodings": lambda text: ",".join(
-        one for one in text.split(",") if one.strip() != "aws-chunked"
-    ).strip(),
 }
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
@@ -253,8 +250,9 @@ def _refuse(operation: str, headers: Document, parsed: Document, http: HttpReque
         raise invalid_argument(SAYS["no encryption"], _ENCRYPTED, headers[_ENCRYPTED])
     sent = {**headers, **{f"?{argument}=": None for argument, _ in http.query}}
     for start, message in _TABLES.refused.get(operation, {}).items():
-        for name in (one for one in sent if one.startswith(start)):
-            raise invalid_argument(message, name.strip("?="), sent[name])
+        for name in (one for one in sent if one.startswith(start.lower())):
+            shown = name.replace(start.lower(), start).strip("?=")
+            raise invalid_argument(message, shown, sent[name])
     known = {member.wire_name for member in _layout(operation).arguments}
     version = dict(http.query).get("versionId")
     if version and "versionId" not in known:
