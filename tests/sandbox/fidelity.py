@@ -40,6 +40,7 @@ _PAGES = {
     "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
     "argmin": "justincormack/argmin, sts_oracle.rs",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
+    "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
     "part": "Checking object integrity in Amazon S3; public records of a part's wrong digest",
 }
 

@@ -271,6 +271,25 @@ def test_unsigned_chunks(end, trailers):
     assert found.header("x-amz-checksum-crc32") == ("NhCmhg==" if trailers else "")
 
 
+def test_unsigned_chunks_of_nobody():
+    """S3's answer: versity/versitygw's suite, PublicBucket_signed_streaming_payload."""
+    mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    body = _CHUNK + _CRC
+    sent = (
+        f"PUT /b/k HTTP/1.1\r\nHost: 127.0.0.1:4566\r\nx-amz-content-sha256: {mode}\r\n"
+        "x-amz-decoded-content-length: 5\r\nx-amz-trailer: x-amz-checksum-crc32\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    found = authenticator().authenticate(read(sent.encode() + body))
+    assert (found.caller.kind, found.request.body) == ("Anonymous", b"hello")
+    signed_mode = sent.replace(mode, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+    with pytest.raises(
+        ApiFault, match="Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED"
+    ) as caught:
+        authenticator().authenticate(read(signed_mode.encode() + body))
+    assert (caught.value.code, caught.value.status) == ("InvalidRequest", 400)
+
+
 def test_signed_chunks_with_blanks():
     """S3 takes them: openstack/swift, test/s3api/test_input_errors.py, which runs on S3."""
     request = read(_chunked())

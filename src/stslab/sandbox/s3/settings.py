@@ -34,16 +34,14 @@ _MOST_ON_BUCKETS = 50
 # S3 User Guide, "Categorizing your storage using tags". Its spaces include no control characters.
 _CHARACTER = r"(?:[\w+\-=.:/@]|[^\S\x00-\x1f\x85])"
 _KEY, _VALUE = re.compile(_CHARACTER + "{1,128}"), re.compile(_CHARACTER + "{0,256}")
+_FIELD = re.compile("(?:[^=%]|%[0-9A-Fa-f]{2})+(?:=(?:[^=%]|%[0-9A-Fa-f]{2})*)?")
 _SYSTEM = "aws:"
 
 
 def tags_of_header(text: str | None) -> Mapping[str, str]:
-    try:
-        pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=MOST_ON_OBJECTS * 10)
-    except ValueError:
-        pairs = []
-    wrong = any(field.count("=") > 1 for field in (text or "").split("&"))
-    if wrong or len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
+    fields = [field for field in (text or "").split("&") if field]
+    pairs = [pair for field in fields for pair in parse_qsl(field, keep_blank_values=True)]
+    if not all(map(_FIELD.fullmatch, fields)) or len({key for key, _ in pairs}) != len(pairs):
         raise invalid_argument(SAYS["tags in header"], "x-amz-tagging", text)
     return _checked(dict(pairs), MOST_ON_OBJECTS)
 

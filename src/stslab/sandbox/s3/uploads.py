@@ -166,6 +166,8 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
         raise malformed()
     composite, member = upload.draft.checksum_type == _COMPOSITE, f"Checksum{upload.algorithm}"
     numbers = [row["PartNumber"] for row in wanted]
+    if min(numbers) < 1:
+        raise invalid_argument("PartNumber must be >= 1", "PartNumber", min(numbers))
     if numbers != (list(range(1, len(numbers) + 1)) if composite else sorted(set(numbers))):
         raise fault("InvalidPartOrder", UploadId=upload.upload_id)
     parts = {part.number: part for part in upload.parts}

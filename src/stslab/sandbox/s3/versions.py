@@ -149,7 +149,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     check_signed(request, version.encryption)
     preconditions.check_source(request, version)
-    return (version.version_id if version.version_id != NULL else None), version
+    return (version.version_id if version_id or version.version_id != NULL else None), version
 
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:

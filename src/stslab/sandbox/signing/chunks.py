@@ -54,7 +54,7 @@ class ChunkSigner:
 
 
 def decode(
-    body: bytes, mode: str, signer: ChunkSigner, promised: Collection[str]
+    body: bytes, mode: str, signer: ChunkSigner | None, promised: Collection[str]
 ) -> tuple[bytes, dict[str, str]]:
     """The payload and the trailing headers, by lower-case names, of which some are ``promised``."""
     checked = None if mode == UNSIGNED_TRAILER else signer

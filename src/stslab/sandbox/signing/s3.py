@@ -5,7 +5,7 @@ and on query parameters, and "Error responses".
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -95,7 +95,7 @@ def _verified(
     if context.with_body:
         scope, refusal = "/".join(credential[1:]), partial(mismatch, claim, texts[1:])
         signer = ChunkSigner(key, stamp(claim.time), scope, signature, refusal)
-        plain = with_payload(plain, payload_hash, None if claim.in_query else signer)
+        plain = with_payload(plain, payload_hash, () if claim.in_query else chunks.MODES, signer)
     return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
@@ -129,9 +129,12 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
 
 
 def with_payload(
-    request: HttpRequest, payload_hash: str = UNSIGNED, signer: ChunkSigner | None = None
+    request: HttpRequest,
+    payload_hash: str,
+    modes: Collection[str] = (),
+    signer: ChunkSigner | None = None,
 ) -> HttpRequest:
-    """The request with its content, which is verified: in chunks only if there is a ``signer``."""
+    """The request with its content, which is verified, and in chunks only in these ``modes``."""
     if request.method not in ("PUT", "POST"):
         return request
     headers = canonical.header_map(request)
@@ -141,7 +144,7 @@ def with_payload(
         checksums.check(headers, request.body)
     if not re.fullmatch(r"[0-9]{1,19}", length):
         raise fault("MissingContentLength")
-    if signer and payload_hash in chunks.MODES:
+    if payload_hash in modes:
         payload, trailers = chunks.decode(request.body, payload_hash, signer, promised)
         kept = request.without(_OF_CHUNKS | trailers.keys()).headers
         further = {"Content-Length": str(len(payload)), **trailers, **_encoding(headers)}

@@ -17,7 +17,7 @@ from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
-from stslab.sandbox.signing import canonical, s3, v2
+from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
 from stslab.structures import beside
 
@@ -26,6 +26,7 @@ _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
 FORM = "application/x-www-form-urlencoded"
 # STS API Reference: "Calling ... does not require the use of AWS security credentials."
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+_MOST_IN_HEADERS = 8192
 _ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"  # Signature Version 4A, which is not supported
 _S3_HEADERS = {canonical.ALGORITHM: s3.verify_header, "AWS": v2.verify_header}
@@ -67,6 +68,8 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
     headers = canonical.header_map(request)
     text = headers.get("authorization", "")
+    if sum(len(name) + len(value) for name, value in request.headers) > _MOST_IN_HEADERS:
+        raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=_MOST_IN_HEADERS)
     if ("authorization" in headers) + v4_query + v2_query > 1:
         raise invalid_argument(SAYS["auth twice"], "Authorization", text)
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
@@ -77,8 +80,11 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
         return v2.verify_query(request, context)
     if text:
         return _s3_header(request, headers, context)
+    payload_hash, unsigned = headers.get(HASH_HEADER, s3.UNSIGNED), {chunks.UNSIGNED_TRAILER}
+    if payload_hash in chunks.MODES - unsigned:
+        raise fault("InvalidRequest", SAYS["anonymous chunks"])
     if context.with_body:
-        s3.with_payload(request)
+        request = s3.with_payload(request, payload_hash, unsigned)
     return _anonymous(request, canonical.S3)
 
 

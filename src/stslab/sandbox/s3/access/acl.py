@@ -15,6 +15,7 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Grant, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
+from stslab.structures import beside
 
 ENFORCED = "BucketOwnerEnforced"
 ALL = "FULL_CONTROL"
@@ -27,27 +28,14 @@ PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
 Grants = tuple[Grant, ...] | None
 """An ACL as records have it; None if only the owner has access."""
 
-# The grants of the canned ACLs beside the owner's; without a grantee, to the bucket's owner.
+_TABLES = beside(__file__, "access.yaml")
 _CANNED: Mapping[str, tuple[Grant, ...]] = {
-    "private": (),
-    "public-read": (Grant(EVERYONE, "READ"),),
-    "public-read-write": (Grant(EVERYONE, "READ"), Grant(EVERYONE, "WRITE")),
-    "authenticated-read": (Grant(AUTHENTICATED, "READ"),),
-    "aws-exec-read": (),
-    "bucket-owner-read": (Grant("", "READ"),),
-    "bucket-owner-full-control": (Grant("", ALL),),
-    "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
+    name: tuple(Grant(*one) for one in grants) for name, grants in _TABLES["canned"].items()
 }
 PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
 """The canned ACLs that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
-_HEADERS: Mapping[str, str] = {
-    "GrantFullControl": ALL,
-    "GrantRead": "READ",
-    "GrantReadACP": "READ_ACP",
-    "GrantWrite": "WRITE",
-    "GrantWriteACP": "WRITE_ACP",
-}
+_HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
 _ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailaddress"
 _GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
 

@@ -156,7 +156,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 }
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
-_ENCRYPTED = "x-amz-server-side-encryption"
+_ENCRYPTED, _SOURCE = "x-amz-server-side-encryption", "x-amz-copy-source"
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 
 
@@ -255,11 +255,13 @@ def _refuse(operation: str, headers: Document, parsed: Document, http: HttpReque
             raise invalid_argument(message, shown, sent[name])
     known = {member.wire_name for member in _layout(operation).arguments}
     version = dict(http.query).get("versionId")
-    if version and "versionId" not in known:
+    if version is not None and "versionId" not in known:
         raise invalid_argument(SAYS["version"], "versionId", version)
     for argument, value in http.query if "response-expires" in known else ():
         if argument.startswith("response-") and argument not in known:
             raise invalid_argument(SAYS["override"].format(argument), argument, value)
+    if _SOURCE in headers and (http.method != "PUT" and "uploads" not in dict(http.query)):
+        raise invalid_argument(SAYS["copy source"], _SOURCE, headers[_SOURCE])
     if "CopySource" in parsed and http.body:
         raise fault("InvalidRequest", SAYS["body in copy"])
 
