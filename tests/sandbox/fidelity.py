@@ -41,6 +41,7 @@ _PAGES = {
     "argmin": "justincormack/argmin, sts_oracle.rs",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
     "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
+    "components": "Error responses (S3); versity/versitygw's suite, sigv4_auth.go",
     "part": "Checking object integrity in Amazon S3; public records of a part's wrong digest",
 }
 

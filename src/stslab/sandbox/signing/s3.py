@@ -38,10 +38,14 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     payload_hash = _payload_hash(headers)
     time = sent_at(headers, context)
     _, _, rest = headers["authorization"].partition(" ")
-    parts = [part.strip().partition("=") for part in rest.split(",")]
-    fields = {name: value for name, _, value in parts}
-    if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
+    parts = [part.strip() for part in rest.split(",")]
+    if len(parts) != len(_COMPONENTS):
         raise fault(HEADER, SAYS[HEADER] + SAYS["credential components"])
+    if wrong := next((part for part in parts if part.count("=") != 1), ""):
+        raise fault(HEADER, f'{SAYS[HEADER]}the authorization component "{wrong}" is malformed.')
+    fields = {name: value for name, _, value in (part.partition("=") for part in parts)}
+    if missing := next((name for name in _COMPONENTS if not fields.get(name)), ""):
+        raise fault(HEADER, f"{SAYS[HEADER]}missing {missing}.")
     credential = _credential(fields["Credential"], HEADER)
     if credential.date != stamp(time)[:8]:
         raise fault(HEADER, SAYS[HEADER] + SAYS["credential of another day"])
@@ -56,9 +60,8 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     parameters = dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise fault(QUERY, SAYS["query algorithm"])
-    if _REQUIRED - parameters.keys() or canonical.repeated(
-        [name for name, _ in request.query], _ONCE
-    ):
+    names = [name for name, _ in request.query]
+    if _REQUIRED - parameters.keys() or canonical.repeated(names, _ONCE):
         raise fault(QUERY, SAYS["query parameters"])
     time = canonical.basic_time(parameters["X-Amz-Date"])
     if time is None:
