@@ -12,7 +12,7 @@ from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
-from stslab.sandbox.s3.requests.address import Address, checked
+from stslab.sandbox.s3.requests.address import BUCKET_NAME, Address, checked
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing import s3
 from stslab.sandbox.state.buckets import Bucket, Upload
@@ -233,7 +233,8 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     plain = unquote_plus(path, errors="surrogateescape")
     bucket, _, key = plain.removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
-    for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
+    no_name = not BUCKET_NAME.fullmatch(bucket)
+    for what, wrong in (("encoding", broken), ("bucket name", no_name), ("object key", not key)):
         if wrong:
             raise invalid_argument(f"Invalid copy source {what}", header, header)
     return checked(Address(bucket, key)), parse_qs(f"v={query}").get("v", [None])[0]

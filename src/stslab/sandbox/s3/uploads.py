@@ -277,7 +277,8 @@ def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
 def _after(view: View, bucket: Bucket, after: str, after_id: str) -> list[tuple[str, Upload]]:
     """What follows a place, which an upload has even when it has ended: ids begin with a time."""
     uploads = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
-    if any(one.upload_id == after_id and one.name != after for one in uploads):
+    of_other = any(one.upload_id == after_id and one.name != after for one in uploads)
+    if of_other or (after_id and not lookups.in_token(after_id)):
         raise invalid_argument("Invalid uploadId marker", "upload-id-marker", after_id)
     places = {(one.name, lookups.in_token(one.upload_id)): one for one in uploads}
     passed = (after, lookups.in_token(after_id) or "~")

@@ -29,8 +29,7 @@ _ONCE = canonical.PARAMETERS[canonical.ALGORITHM]
 _REQUIRED = _ONCE - {"X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 _OWNER = "x-amz-expected-bucket-owner"
 _LENGTH = "x-amz-decoded-content-length"
-_FRAMING = "content-encoding content-length transfer-encoding x-amz-trailer".split()
-_OF_CHUNKS = {*_FRAMING, _LENGTH, HASH_HEADER}
+_OF_CHUNKS = {"content-encoding", "transfer-encoding", "x-amz-trailer", _LENGTH, HASH_HEADER}
 
 
 def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
@@ -149,8 +148,8 @@ def with_payload(
         raise fault("MissingContentLength")
     if payload_hash in modes:
         payload, trailers = chunks.decode(request.body, payload_hash, signer, promised)
-        kept = request.without(_OF_CHUNKS | trailers.keys()).headers
-        further = {"Content-Length": str(len(payload)), **trailers, **_encoding(headers)}
+        further = {"content-length": str(len(payload)), **trailers, **_encoding(headers)}
+        kept = request.without(_OF_CHUNKS | further.keys()).headers
         request = replace(request, headers=(*kept, *further.items()), body=payload)
         headers, payload_hash = headers | trailers, UNSIGNED
     elif promised:
@@ -166,7 +165,7 @@ def _encoding(headers: Headers) -> Headers:
     """The encodings of the content without that of its chunks, if there are others."""
     encodings = (one.strip() for one in headers.get("content-encoding", "").split(","))
     kept = ", ".join(one for one in encodings if one != "aws-chunked")
-    return {"Content-Encoding": kept} if kept else {}
+    return {"content-encoding": kept} if kept else {}
 
 
 # -- for both of S3's signature versions: times, keys, refusals ---------------------------------

@@ -22,7 +22,7 @@ SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 _VIRTUAL_HOST = re.compile(
     r"(?P<bucket>.+?)(?:\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com|(?:\.s3(?:\.[a-z0-9-]+)?)?\.localhost)"
 )
-_BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
+BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
 # Older operations with the same requests as their replacements.
 _SUPERSEDED = frozenset(
@@ -77,7 +77,7 @@ def address(http: HttpRequest) -> Address:
 
 def checked(where: Address) -> Address:
     """S3 User Guide, "Naming Amazon S3 objects": a key may not go above its bucket."""
-    if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
+    if (where.bucket or where.key) and not BUCKET_NAME.fullmatch(where.bucket):
         raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
         raise fault("KeyTooLongError", Size=len(where.key.encode()), MaxSizeAllowed=_LONGEST_KEY)
