@@ -5,6 +5,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.policy import strategies as made
 
 from stslab.policy import NamedPolicy, Outcome, Policies, PolicyKind, authorize, parse
@@ -18,7 +19,7 @@ DENY_ALL = {
 
 
 def with_(policies, **changes):
-    return policies._replace(**changes)
+    return replace(policies, **changes)
 
 
 def restated(policy, document):

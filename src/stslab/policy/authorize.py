@@ -6,7 +6,9 @@ boundaries for IAM entities"; AWS Organizations, "SCP evaluation" and "RCP evalu
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from stslab.policy import catalogue
 from stslab.policy.decision import WITH_ARTICLE, Decision, Layer, Question, layer, level_of
@@ -22,7 +24,7 @@ _UNNAMED, _ISSUER, _DIRECT = Level.NONE, Level.ISSUER, Level.DIRECT
 _RESOURCE, _TRUST = PolicyKind.RESOURCE, PolicyKind.TRUST
 
 
-class Policies(NamedTuple):
+class Policies(msgspec.Struct, frozen=True):
     identity: Sequence[NamedPolicy] = ()  # of the user and its groups, or of the role
     resource: NamedPolicy | None = None  # the resource's policy, or the role's trust policy
     boundaries: Sequence[NamedPolicy] | None = None  # None: no boundary; empty: allows nothing
@@ -40,7 +42,7 @@ class Policies(NamedTuple):
             yield from level
 
 
-class Layers(NamedTuple):
+class Layers(msgspec.Struct, frozen=True):
     """The result of each type of policy, in the order of evaluation."""
 
     controls: Sequence[Layer]
@@ -59,9 +61,9 @@ def authorize(request: Request, policies: Policies) -> Decision:
     same_account = request.principal.member and request.owner == request.principal.account
     layers = _read_layers(question, policies, same_account=same_account)
     outcome, reason = _decide(question, layers, same_account=same_account)
-    controls, resource, identity, limits = layers
-    shown = (resource,) if policies.resource is not None or resource.blocks else ()
-    return Decision(outcome, reason, [*controls, *shown, *identity, *limits], question)
+    shown = (layers.resource,) if policies.resource is not None or layers.resource.blocks else ()
+    told = [*layers.controls, *shown, *layers.identity, *layers.limits]
+    return Decision(outcome, reason, told, question)
 
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
@@ -114,8 +116,9 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
     """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
-    controls, resource, identity, limits = layers
-    denying = [one for one in (*controls, resource, *identity, *limits) if one.denies]
+    resource = layers.resource
+    every = (*layers.controls, resource, *layers.identity, *layers.limits)
+    denying = [one for one in every if one.denies]
     arn = question.arn  # "Policy evaluation logic": a key's and a role's policy must allow anyway
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     must_allow = not same_account or is_key or resource.kind is _TRUST
@@ -156,16 +159,15 @@ def _needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
     policy types (same account)".
     """
-    controls, resource, identity, limits = layers
-    if not identity:
-        return [*controls, resource]
-    needed = [*controls]
+    needed = [*layers.controls]
+    if not layers.identity:
+        return [*needed, layers.resource]
     if closest < _ISSUER:
-        needed += identity
+        needed += layers.identity
         if must_allow:
-            needed.append(resource)
+            needed.append(layers.resource)
     if closest < _DIRECT:
-        needed += limits
+        needed += layers.limits
     return needed
 
 

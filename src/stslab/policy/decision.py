@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch, Statement
@@ -20,7 +21,7 @@ _OTHER_ACTION: Final = Mismatch.ACTION
 _OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True):
     """A request, with what is looked up in it often."""
 
     request: Request
@@ -30,8 +31,7 @@ class Question(NamedTuple):
     bounded: bool  # the principal has a permissions boundary
 
 
-@dataclass(slots=True, eq=False)
-class Reading:
+class Reading(msgspec.Struct, eq=False):
     """The result of one policy: which element of its statements did not match the request."""
 
     policy: NamedPolicy
@@ -44,11 +44,11 @@ class Reading:
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
-    request, action, context, _, _ = question
+    request, context = question.request, question.context
     mismatches = {}
     denies = False
     closest = _UNNAMED
-    for statement in policy.document.about(action):
+    for statement in policy.document.about(question.action):
         mismatch = statement.mismatch(request, context)
         if not mismatch:
             level = level_of(statement, question)
@@ -72,8 +72,7 @@ def level_of(statement: Statement, question: Question) -> Level:
     return principal.level(question.request.principal)
 
 
-@dataclass(slots=True, eq=False)
-class Layer:
+class Layer(msgspec.Struct, eq=False):
     """The result of all policies of one type (at one level of an organization)."""
 
     kind: PolicyKind
@@ -121,14 +120,13 @@ WITH_ARTICLE: Final = {
 }
 
 
-@dataclass(slots=True, eq=False)
-class Decision:
+class Decision(msgspec.Struct, eq=False):
     """IAM's decision about a request, with its reasons."""
 
     outcome: Outcome
     reason: str  # one sentence in AWS's words
     layers: Sequence[Layer]  # in the order of evaluation
-    question: Question = field(repr=False)
+    question: Question
 
     @property
     def request(self) -> Request:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+import msgspec
 
 from stslab.errors import PolicyError
 from stslab.policy.patterns import ARN_SEPARATORS
@@ -16,7 +18,7 @@ ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _OWNED: Final = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([0-9]{12}):")
 
 
-class Arn(NamedTuple):
+class Arn(msgspec.Struct, frozen=True):
     """``arn:partition:service:region:account:resource``."""
 
     partition: str
@@ -34,7 +36,7 @@ def split_arn(text: str) -> Arn | None:
     parts = text.split(":", ARN_SEPARATORS)
     if len(parts) != ARN_SEPARATORS + 1 or parts[0] != "arn":
         return None
-    return Arn._make(parts[1:])
+    return Arn(*parts[1:])
 
 
 def account_of(resource: str) -> str | None:
@@ -166,7 +168,7 @@ Value = str | tuple[str, ...]  # the value of a condition key; a tuple if it is 
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """The question to decide: may ``principal`` do ``action`` to ``resource``?"""
 
     principal: Principal
@@ -206,15 +208,16 @@ class Context:
 
     def _read(self) -> Mapping[str, Value]:
         """All values by lower-case name; given ones win over derived ones."""
-        principal, _, _, context, _ = self._request
+        request = self._request
         given: dict[str, Value] = {
-            key: value if isinstance(value, str) else tuple(value) for key, value in context.items()
+            key: value if isinstance(value, str) else tuple(value)
+            for key, value in request.context.items()
         }
         lower = {key.lower(): value for key, value in given.items()}
         if len(lower) != len(given):
             self._twins = given
             lower = {key.lower(): given[key] for key in reversed(given)}
-        return {**principal.lower_keys, "aws:resourceaccount": self._request.owner or (), **lower}
+        return {**request.principal.lower_keys, "aws:resourceaccount": request.owner or (), **lower}
 
     def single(self, key: str) -> str | None:
         """The value of a policy variable; None for a multivalued key."""

@@ -5,9 +5,10 @@ import marshal
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.documents.grammar import SYNTAX, read_policy
@@ -28,14 +29,13 @@ _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """The beginnings of UTF-16 text that was read as UTF-8 with ``surrogateescape``."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Policy:
+class Policy(msgspec.Struct, eq=False):
     """A valid policy, as :func:`parse` returns it. It never changes."""
 
     kind: PolicyKind
     document: Mapping[str, Any]  # its JSON object, exactly as given
     statements: Sequence[Statement]
-    _about: dict[str, list[Statement]] = field(init=False, default_factory=dict)
+    _about: dict[str, list[Statement]] = msgspec.field(default_factory=dict)
 
     def about(self, action: str) -> list[Statement]:
         """The statements about ``action`` (lower case), cached for the first few actions."""
@@ -50,7 +50,7 @@ class Policy:
         return json.dumps(self.document, ensure_ascii=False)
 
 
-class NamedPolicy(NamedTuple):
+class NamedPolicy(msgspec.Struct, frozen=True):
     """A policy with its name in messages: "inline policy StsAssumePolicy of user alice"."""
 
     name: str

@@ -131,6 +131,7 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
     return Statement(
         index,
         source,
+        effect == "Allow",
         principal=_principal(principal, source[principal], kind) if principal else None,
         action=_action(action, source[action], kind),
         resources=(resource, _resources(source[resource], resource, kind)) if resource else None,

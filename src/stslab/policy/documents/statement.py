@@ -1,9 +1,10 @@
 """A statement: whether it applies to a request, or else which element does not match."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
+
+import msgspec
 
 from stslab.policy.conditions import Condition, Test
 from stslab.policy.patterns import Glob, Lookup, glob
@@ -154,27 +155,27 @@ class Element:
         return [variables.get(pattern, pattern) for pattern in self.patterns]
 
 
-@dataclass(slots=True, eq=False)
-class Statement:
+class Statement(msgspec.Struct, eq=False):
     """A valid statement. Resources and conditions are compiled when first needed."""
 
     index: int  # its position, from 0
     source: Mapping[str, Any]  # its JSON object
+    allows: bool
     action: Element
     resources: tuple[str, Sequence[str]] | None
     principal: PrincipalElement | None
     tests: Sequence[tuple[Test, str, Sequence[str]]]
     variables: bool  # the policy's version supports policy variables
-    effect: str = field(init=False)
-    allows: bool = field(init=False)
-    label: str = field(init=False)
     _resource: Element | None = None
     _conditions: tuple[Condition, ...] | None = None
 
-    def __post_init__(self) -> None:
-        self.effect = self.source["Effect"].capitalize()
-        self.allows = self.effect == "Allow"
-        self.label = self.source.get("Sid") or f"statement {self.index + 1}"
+    @property
+    def effect(self) -> str:
+        return "Allow" if self.allows else "Deny"
+
+    @property
+    def label(self) -> str:
+        return self.source.get("Sid") or f"statement {self.index + 1}"
 
     @property
     def resource(self) -> Element | None:

@@ -8,6 +8,8 @@ from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from stslab.errors import MalformedPolicy
 from stslab.policy import Decision, Policies, Principal, Request, authorize, catalogue
 from stslab.policy.conditions import OPERATORS, address, moment, number
@@ -156,7 +158,7 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action, for all resources together and for each of them."""
     asked, policies, _ = simulation
-    decisions = [authorize(asked._replace(action=action, resource=r), policies) for r in resources]
+    decisions = [authorize(replace(asked, action=action, resource=r), policies) for r in resources]
     each = [_specific(simulation, decision) for decision in decisions]
     matched: list[Members] = []
     for one in each:

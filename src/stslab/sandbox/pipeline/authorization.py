@@ -154,7 +154,7 @@ class PolicyJudge:
             {**_circumstances(request, need.resource_account), **keys, **need.context},
             need.resource_account,
         )
-        decision = authorize(asked, own._replace(resource=need.resource_policy))
+        decision = authorize(asked, replace(own, resource=need.resource_policy))
         request.decisions.append(decision)
         return decision
 
@@ -182,7 +182,7 @@ def _policies_of(view: View, caller: Caller) -> Policies:
     for one in session.session_policies:
         text = (one.arn and lookups.managed_text(view, session.account, one.arn)) or one.document
         passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
-    return own._replace(session=tuple(passed))
+    return replace(own, session=tuple(passed))
 
 
 def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:

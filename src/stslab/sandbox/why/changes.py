@@ -72,7 +72,8 @@ class Situation(msgspec.Struct, frozen=True):
         kept = {
             key: value for key, value in self.request.context.items() if key.lower() not in gone
         }
-        return Situation(self.request._replace(context=kept | dict(context)), self.policies)
+        request = msgspec.structs.replace(self.request, context=kept | dict(context))
+        return Situation(request, self.policies)
 
     def with_policy(self, kind: PolicyKind, name: str, document: Document | None) -> Situation:
         """The situation with this document as the named policy, old or new; None: without it."""
