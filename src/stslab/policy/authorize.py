@@ -21,7 +21,8 @@ from stslab.vocabulary import Outcome, PolicyKind
 # Globals: a look at an enum's member costs a tenth of a microsecond, and each request needs many.
 _ROOT, _FEDERATED_USER = PrincipalKind.ROOT, PrincipalKind.FEDERATED_USER
 _UNNAMED, _ISSUER, _DIRECT = Level.NONE, Level.ISSUER, Level.DIRECT
-_RESOURCE, _TRUST = PolicyKind.RESOURCE, PolicyKind.TRUST
+_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _SCP, _RCP = PolicyKind
+_ALLOWED, _DENIED, _NOT_ALLOWED = Outcome
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ def authorize(request: Request, policies: Policies) -> Decision:
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
         reason = f"no permissions are required to perform {request.action}"
-        return Decision(Outcome.ALLOWED, reason, (), question)
+        return Decision(_ALLOWED, reason, (), question)
     same_account = request.principal.member and request.owner == request.principal.account
     layers = _read_layers(question, policies, same_account=same_account)
     outcome, reason = _decide(question, layers, same_account=same_account)
@@ -73,24 +74,24 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     is_root, is_federated = principal.kind is _ROOT, principal.kind is _FEDERATED_USER
     recovers = is_root and same_account and resource.denies
     if recovers and question.action in beside(__file__, "actions.yaml")["root recovers"]:
-        resource.outcome = Outcome.IMPLICITLY_DENIED
+        resource.outcome = _NOT_ALLOWED
         resource.note = "Its Deny does not apply to the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
         return Layers(controls, resource, (), ())
-    identity = layer(PolicyKind.IDENTITY, policies.identity, question)
+    identity = layer(_IDENTITY, policies.identity, question)
     by_root = is_federated and principal.issuer.endswith(":root")
     if (is_root or by_root) and not identity.denies:
-        identity.outcome = Outcome.ALLOWED
+        identity.outcome = _ALLOWED
         identity.note = "The root user has full access."
     session = policies.session
     if session is None and is_federated:
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
     limits = []
     if policies.boundaries is not None:
-        limits.append(layer(PolicyKind.BOUNDARY, policies.boundaries, question))
+        limits.append(layer(_BOUNDARY, policies.boundaries, question))
     if session is not None:
-        limits.append(layer(PolicyKind.SESSION, session, question))
+        limits.append(layer(_SESSION, session, question))
     return Layers(controls, resource, (identity,), limits)
 
 
@@ -103,12 +104,12 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     principal = question.request.principal
     limited = principal.member and not principal.service_linked
     scps = enumerate(policies.scps if limited else (), 1)
-    controls = [layer(PolicyKind.SCP, level, question, number) for number, level in scps]
+    controls = [layer(_SCP, level, question, number) for number, level in scps]
     if policies.rcps and not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
-            control = layer(PolicyKind.RCP, level, question, number)
-            if control.outcome is Outcome.IMPLICITLY_DENIED:
-                control.outcome = Outcome.ALLOWED
+            control = layer(_RCP, level, question, number)
+            if control.outcome is _NOT_ALLOWED:
+                control.outcome = _ALLOWED
                 control.note = "RCPFullAWSAccess allows it."
             controls.append(control)
     return controls
@@ -127,8 +128,8 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     refusing = [one for one in needed if not one.allows]
     if not denying and not refusing:
         if rule := _forbidden(question):
-            return Outcome.IMPLICITLY_DENIED, rule
-        return Outcome.ALLOWED, _grant(layers, must_allow, question.request.action)
+            return _NOT_ALLOWED, rule
+        return _ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
         needed = _needed_if_conditions_held(question, layers) or needed
         refusing = [one for one in needed if not one.allows]
@@ -136,9 +137,9 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
         each.blocks = True
     if denying:
         denied_by = WITH_ARTICLE[denying[0].kind]
-        return Outcome.EXPLICITLY_DENIED, f"with an explicit deny in {denied_by}"
+        return _DENIED, f"with an explicit deny in {denied_by}"
     silent = refusing[0].kind
-    return Outcome.IMPLICITLY_DENIED, f"no {silent} allows the {question.request.action} action"
+    return _NOT_ALLOWED, f"no {silent} allows the {question.request.action} action"
 
 
 def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:

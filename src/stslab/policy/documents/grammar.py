@@ -35,9 +35,11 @@ _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
     "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 )
-_OF_RESOURCES: Final = (PolicyKind.RESOURCE, PolicyKind.TRUST)
-_WITH_PRINCIPAL: Final = (*_OF_RESOURCES, PolicyKind.RCP)
-_OF_IDENTITIES: Final = (PolicyKind.IDENTITY, PolicyKind.BOUNDARY, PolicyKind.SESSION)
+# Globals: a look at an enum's member costs a tenth of a microsecond, and each policy needs many.
+_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _, _RCP = PolicyKind
+_OF_RESOURCES: Final = (_RESOURCE, _TRUST)
+_WITH_PRINCIPAL: Final = (*_OF_RESOURCES, _RCP)
+_OF_IDENTITIES: Final = (_IDENTITY, _BOUNDARY, _SESSION)
 _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
@@ -50,12 +52,12 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
             found.append(_statement(index, source, kind, variables=variables))
         except MalformedPolicy as error:
             raise MalformedPolicy(error.message, f"Statement {index + 1}{error.hint}") from None
-    for each in found if kind is PolicyKind.RCP else ():
+    for each in found if kind is _RCP else ():
         _check_rcp(each)
-    if len(found) > 1 and kind is not PolicyKind.RESOURCE:
+    if len(found) > 1 and kind is not _RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
-            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if kind is PolicyKind.TRUST else _SAME_SIDS)
+            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if kind is _TRUST else _SAME_SIDS)
     return found
 
 
@@ -89,7 +91,7 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
         return [statements]
     if not isinstance(statements, list) or not statements:
         message = _NO_STATEMENTS if of_resource and statements == [] else SYNTAX
-        if kind is PolicyKind.RESOURCE and "Statement" not in document:
+        if kind is _RESOURCE and "Statement" not in document:
             message = "Missing required field Statement"
         raise MalformedPolicy(message, "Statement must be a statement, or a list of one or more.")
     return statements
@@ -107,7 +109,7 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
         raise MalformedPolicy(SYNTAX, " is not a JSON object.")
     principal, action, resource = _names(tuple(source), kind)
     effect = source.get("Effect")
-    if kind is PolicyKind.TRUST and isinstance(effect, str):
+    if kind is _TRUST and isinstance(effect, str):
         effect = effect.capitalize()
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
@@ -119,12 +121,12 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
     if principal == "NotPrincipal":
         if effect == "Allow":
             raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
-        if kind is PolicyKind.TRUST:
+        if kind is _TRUST:
             raise MalformedPolicy("AssumeRole policy must not contain NotPrincipal field.")
     sid = source.get("Sid", "")
     if not isinstance(sid, str):
         raise MalformedPolicy(SYNTAX, ": Sid must be a text.")
-    if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
+    if kind is not _RESOURCE and not _SID.fullmatch(sid):
         others = f"The following Statement Ids are invalid: {sid}"
         problem = _BAD_SID if kind in _OF_IDENTITIES else others
         raise MalformedPolicy(problem, ": A Sid can have only letters and digits.")
@@ -151,13 +153,13 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
         raise MalformedPolicy("Policy document should not specify a principal.")
     if "Effect" not in given and kind in _OF_RESOURCES:
         raise MalformedPolicy("Missing required field Effect")
-    if kind is PolicyKind.TRUST and resource == "NotResource":
+    if kind is _TRUST and resource == "NotResource":
         raise MalformedPolicy("AssumeRole policy must not contain resources.")
-    if kind is PolicyKind.TRUST and resource:
+    if kind is _TRUST and resource:
         raise MalformedPolicy("Has prohibited field Resource")
     if not principal and kind in _WITH_PRINCIPAL:
         raise MalformedPolicy("Missing required field Principal")
-    if principal == "NotPrincipal" and kind is PolicyKind.RCP:
+    if principal == "NotPrincipal" and kind is _RCP:
         raise MalformedPolicy("Has prohibited field NotPrincipal")
     if not action:
         of_resource = kind in _OF_RESOURCES
@@ -242,7 +244,7 @@ def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Elem
     lower = together.lower().split(_BETWEEN)
     if not _ACTIONS.fullmatch(together) or len(lower) != number:
         _check_actions(together.split(_BETWEEN), number, kind)
-    for each in together.split(_BETWEEN) if kind is PolicyKind.TRUST else ():
+    for each in together.split(_BETWEEN) if kind is _TRUST else ():
         if each in ("*", "sts:*") or not filter_names(_TRUSTED, each):
             near = suggestions(each, _TRUSTED)
             meant = f": did you mean {near[0]}?" if near else ""
@@ -290,9 +292,9 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
     for text in found:
         if _ARN.fullmatch(text) or (text and not text.strip("*")):
             continue
-        if _VAGUE.match(text) or (text == "arn:aws" and kind is not PolicyKind.RESOURCE):
+        if _VAGUE.match(text) or (text == "arn:aws" and kind is not _RESOURCE):
             raise MalformedPolicy(_NO_SERVICE, f": {text}")
-        if kind is not PolicyKind.RESOURCE and (message := _broken(text)):
+        if kind is not _RESOURCE and (message := _broken(text)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")
     return found
 
@@ -322,24 +324,24 @@ def _broken(text: str) -> str:
 
 
 def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
-    if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
+    if kind is _RCP and value not in ("*", {"AWS": "*"}):
         raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy must be '*'.")
     if value == "*":
-        if kind is PolicyKind.TRUST:
+        if kind is _TRUST:
             refusal = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
             raise MalformedPolicy(refusal, ': write {"AWS": "*"} for everyone.')
         return PrincipalElement(name, None)
-    if kind is PolicyKind.TRUST and value == {"AWS": []}:
+    if kind is _TRUST and value == {"AWS": []}:
         raise MalformedPolicy(_NO_PRINCIPALS)
     if not value or value in ({"AWS": []}, {"AWS": ""}):
         raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
     if not isinstance(value, dict):
         refusal = f"Invalid principal in policy: {json.dumps(value)}"
-        at_s3 = kind is PolicyKind.RESOURCE
+        at_s3 = kind is _RESOURCE
         raise MalformedPolicy("Invalid policy syntax." if at_s3 else refusal, f": {name}")
     principals = []
     for type_, names in value.items():
-        if type_ not in _TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
+        if type_ not in _TYPES or (type_ == "CanonicalUser" and kind is not _RESOURCE):
             raise MalformedPolicy(
                 f'Invalid principal in policy: "{type_}":{json.dumps(names)}', f": {name}"
             )
@@ -352,7 +354,7 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
     if not name or (type_ == "AWS" and not _AWS.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{name}"')
-    every = kind is PolicyKind.RESOURCE and name == "*"
+    every = kind is _RESOURCE and name == "*"
     if type_ == "Service" and kind in _OF_RESOURCES and not (every or _SERVICE.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "SERVICE":"{name}"')
     if type_ == "Federated" and not _PROVIDER.fullmatch(name):
@@ -362,11 +364,11 @@ def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
 def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[str]]]:
     """The tests of a Condition; IAM reads the values of those in identity-based policies."""
     found = read_tests(element, SYNTAX if kind in _OF_IDENTITIES else "")
-    if kind is PolicyKind.TRUST and any(_OF_URL.match(key) for _, key, _ in found):
+    if kind is _TRUST and any(_OF_URL.match(key) for _, key, _ in found):
         raise MalformedPolicy("Condition can contain only one colon.", ": leave out https://.")
     for test, _, values in found if kind in _OF_IDENTITIES else ():
         wants, reads = test.operator.wants, test.operator.reads
-        at_sts = kind is PolicyKind.SESSION and test.operator.name != "BinaryEquals"
+        at_sts = kind is _SESSION and test.operator.name != "BinaryEquals"
         if at_sts or wants in ("text", "true or false"):
             continue
         arn = wants == "an ARN"  # the SageMaker guide has "*key/NAME" as one
@@ -398,6 +400,8 @@ def _condition_values(key: str, value: object) -> Sequence[str]:
     """The values of a key. IAM accepts an empty list, which never matches."""
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
+    if isinstance(value, str):
+        return [value]
     values: list[Any] = value if isinstance(value, list) else [value]
     texts = [json.dumps(each) if isinstance(each, _UNQUOTED) else each for each in values]
     _joined(texts, key)
