@@ -184,19 +184,16 @@ class Request(msgspec.Struct, frozen=True):
         return account_of(self.resource) or self.principal.account
 
 
-class Context:
+class Context(msgspec.Struct, eq=False):
     """The values of a request's condition keys, by name in any case.
 
     "IAM JSON policy elements: Condition": key names, also those of tags, are not case-sensitive.
     If tags differ only in case, the one with the policy's spelling counts, else the first.
     """
 
-    __slots__ = ("_request", "_twins", "_values")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._values: Mapping[str, Value] | None = None
-        self._twins: Mapping[str, Value] = _NOTHING
+    _request: Request
+    _values: Mapping[str, Value] | None = None
+    _twins: Mapping[str, Value] = _NOTHING
 
     def get(self, key: str, written: str = "") -> Value | None:
         """The value of ``key`` (lower case; ``written`` in the policy); None if it has none."""
