@@ -3,11 +3,11 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 from tests.policy.cases import (
     ACCOUNT,
     ALICE,

@@ -12,13 +12,9 @@ from stslab.policy.request import Arn, Context, Request
 from stslab.vocabulary import Gate, Outcome, PolicyKind
 
 # Globals, since they are read for every statement of every request.
-_ALLOWED: Final = Outcome.ALLOWED
-_DENIED: Final = Outcome.EXPLICITLY_DENIED
-_NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
-_UNNAMED: Final = Level.NONE
-_NAMED: Final = Level.DIRECT
-_OTHER_ACTION: Final = Mismatch.ACTION
-_OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
+_ALLOWED, _DENIED, _NOT_ALLOWED = Outcome
+_UNNAMED, _NAMED = Level.NONE, Level.DIRECT
+_OTHER_ACTION, _OTHER_PRINCIPAL = Mismatch.ACTION, Mismatch.PRINCIPAL
 
 
 class Question(msgspec.Struct, frozen=True):

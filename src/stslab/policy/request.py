@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -72,8 +71,7 @@ _FORMS: Final = tuple(
 """The forms of principals' ARNs; groups: the account, and the name if there is one."""
 
 
-@dataclass(frozen=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, dict=True):
     """The caller of a request ("AWS JSON policy elements: Principal")."""
 
     kind: PrincipalKind

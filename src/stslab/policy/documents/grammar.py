@@ -35,8 +35,7 @@ _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
     "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 )
-# Globals: a look at an enum's member costs a tenth of a microsecond, and each policy needs many.
-_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _, _RCP = PolicyKind
+_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _, _RCP = PolicyKind  # found faster
 _OF_RESOURCES: Final = (_RESOURCE, _TRUST)
 _WITH_PRINCIPAL: Final = (*_OF_RESOURCES, _RCP)
 _OF_IDENTITIES: Final = (_IDENTITY, _BOUNDARY, _SESSION)

@@ -112,9 +112,7 @@ class Mismatch(IntEnum):
     __hash__ = int.__hash__  # Enum's own is a Python function: too slow for each decision
 
 
-_APPLIES: Final = Mismatch.NONE
-_RESOURCE: Final = Mismatch.RESOURCE
-_CONDITION: Final = Mismatch.CONDITION
+_APPLIES, _, _, _RESOURCE, _CONDITION = Mismatch
 
 
 class Element:
