@@ -21,8 +21,11 @@ from stslab.vocabulary import Outcome, PolicyKind
 # Globals: a look at an enum's member costs a tenth of a microsecond, and each request needs many.
 _ROOT, _FEDERATED_USER = PrincipalKind.ROOT, PrincipalKind.FEDERATED_USER
 _UNNAMED, _ISSUER, _DIRECT = Level.NONE, Level.ISSUER, Level.DIRECT
-_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _SCP, _RCP = PolicyKind
-_ALLOWED, _DENIED, _NOT_ALLOWED = Outcome
+_IDENTITY, _RESOURCE, _TRUST = PolicyKind.IDENTITY, PolicyKind.RESOURCE, PolicyKind.TRUST
+_BOUNDARY, _SESSION = PolicyKind.BOUNDARY, PolicyKind.SESSION
+_SCP, _RCP = PolicyKind.SCP, PolicyKind.RCP
+_ALLOWED, _NOT_ALLOWED = Outcome.ALLOWED, Outcome.IMPLICITLY_DENIED
+_DENIED = Outcome.EXPLICITLY_DENIED
 
 
 class Policies(msgspec.Struct, frozen=True):

@@ -17,7 +17,10 @@ from stslab.policy.patterns import remembered
 from stslab.policy.request import Principal, PrincipalKind, Request, account_of, split_arn
 from stslab.vocabulary import PolicyKind
 
-_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _SCP, _RCP = PolicyKind  # found faster
+# Globals are found faster than members of an enum.
+_IDENTITY, _RESOURCE, _TRUST = PolicyKind.IDENTITY, PolicyKind.RESOURCE, PolicyKind.TRUST
+_BOUNDARY, _SESSION = PolicyKind.BOUNDARY, PolicyKind.SESSION
+_SCP, _RCP = PolicyKind.SCP, PolicyKind.RCP
 _Text = Annotated[str, Meta(min_length=1)]
 _Documents = list[Any] | None  # Policies, which are validated when they are parsed
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")  # Bytes that are not UTF-8, as Python escapes them

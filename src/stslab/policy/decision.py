@@ -12,7 +12,8 @@ from stslab.policy.request import Arn, Context, Request
 from stslab.vocabulary import Gate, Outcome, PolicyKind
 
 # Globals, since they are read for every statement of every request.
-_ALLOWED, _DENIED, _NOT_ALLOWED = Outcome
+_ALLOWED, _NOT_ALLOWED = Outcome.ALLOWED, Outcome.IMPLICITLY_DENIED
+_DENIED = Outcome.EXPLICITLY_DENIED
 _UNNAMED, _NAMED = Level.NONE, Level.DIRECT
 _OTHER_ACTION, _OTHER_PRINCIPAL = Mismatch.ACTION, Mismatch.PRINCIPAL
 

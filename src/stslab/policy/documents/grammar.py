@@ -35,7 +35,10 @@ _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
     "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 )
-_IDENTITY, _RESOURCE, _TRUST, _BOUNDARY, _SESSION, _, _RCP = PolicyKind  # found faster
+# Globals are found faster than members of an enum.
+_IDENTITY, _RESOURCE, _TRUST = PolicyKind.IDENTITY, PolicyKind.RESOURCE, PolicyKind.TRUST
+_BOUNDARY, _SESSION = PolicyKind.BOUNDARY, PolicyKind.SESSION
+_RCP = PolicyKind.RCP
 _OF_RESOURCES: Final = (_RESOURCE, _TRUST)
 _WITH_PRINCIPAL: Final = (*_OF_RESOURCES, _RCP)
 _OF_IDENTITIES: Final = (_IDENTITY, _BOUNDARY, _SESSION)

@@ -112,7 +112,7 @@ class Mismatch(IntEnum):
     __hash__ = int.__hash__  # Enum's own is a Python function: too slow for each decision
 
 
-_APPLIES, _, _, _RESOURCE, _CONDITION = Mismatch
+_APPLIES, _RESOURCE, _CONDITION = Mismatch.NONE, Mismatch.RESOURCE, Mismatch.CONDITION
 
 
 class Element:
