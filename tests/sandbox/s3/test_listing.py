@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,6 +144,54 @@ def test_lists_are_last(s3: Alone) -> None:
     objects, buckets = (answer.content for answer in seen)
     assert objects.index(b"<Name>") < objects.index(b"<Contents>")
     assert buckets.index(b"<Owner>") < buckets.index(b"<Buckets>")
+
+
+_STATED = {
+    "list_objects": (
+        "Name Prefix Marker NextMarker MaxKeys Delimiter IsTruncated"
+        " Contents Key LastModified ETag Size Owner ID StorageClass"
+    ),
+    "list_objects_v2": (
+        "Name Prefix NextContinuationToken KeyCount MaxKeys Delimiter IsTruncated"
+        " Contents Key LastModified ETag Size StorageClass"
+    ),
+    "list_object_versions": (
+        "Name Prefix KeyMarker VersionIdMarker NextKeyMarker NextVersionIdMarker MaxKeys Delimiter"
+        " IsTruncated Version Key VersionId IsLatest LastModified ETag Size StorageClass Owner ID"
+    ),
+    "list_multipart_uploads": (
+        "Bucket KeyMarker UploadIdMarker NextKeyMarker NextUploadIdMarker Delimiter Prefix"
+        " MaxUploads IsTruncated Upload Key UploadId Initiator ID Owner ID StorageClass Initiated"
+    ),
+    "list_parts": (
+        "Bucket Key UploadId Initiator ID Owner ID StorageClass PartNumberMarker"
+        " NextPartNumberMarker MaxParts IsTruncated Part PartNumber LastModified ETag Size"
+    ),
+}
+"""S3's order: its user guide ("Organizing objects using prefixes"), and the answers of S3 that the
+tests of boto/botocore and apache/jclouds have. cl-zs3, in Debian, reads a list in this order only.
+"""
+
+
+@pytest.mark.parametrize("operation", _STATED)
+def test_a_list_has_the_order_of_s3(s3: Alone, operation: str) -> None:
+    client, seen = filled(s3, {"aa", "ab"}), []
+    begun = [client.create_multipart_upload(Bucket="one", Key=key) for key in ("aa", "ab")]
+    upload = {name: begun[0][name] for name in ("Bucket", "Key", "UploadId")}
+    for number in (1, 2):
+        client.upload_part(**upload, PartNumber=number, Body=b"part")
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    listed = {"Bucket": "one", "Prefix": "a", "Delimiter": "/"}
+    if operation == "list_parts":
+        client.list_parts(**upload, MaxParts=1)
+    elif operation == "list_multipart_uploads":
+        client.list_multipart_uploads(**listed, MaxUploads=1)
+    else:
+        getattr(client, operation)(**listed, MaxKeys=1)
+    root = ET.fromstring(seen[-1].content)  # noqa: S314 - the sandbox's own answer
+    names = [one.tag.partition("}")[2] for one in root.iter()][1:]
+    others = {"ChecksumAlgorithm", "ChecksumType", "DisplayName", "EncodingType"}
+    assert [name for name in names if name not in others] == _STATED[operation].split()
 
 
 def test_delete_markers_are_between_the_versions(s3: Alone) -> None:

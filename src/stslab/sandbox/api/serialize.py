@@ -131,7 +131,8 @@ def _document(name: str, members: str) -> bytes:
 @functools.cache
 def _lists_last(shape: Shape) -> list[tuple[str, Shape]]:
     """The members in S3's order: the SDK for Java (v1) needs a list's owner and bucket first."""
-    return sorted(shape.members.items(), key=lambda row: row[1].type_name == "list")
+    first = {name: shape.members[name] for name in _TABLES["first"].get(shape.name, ())}
+    return sorted((first | shape.members).items(), key=lambda row: row[1].type_name == "list")
 
 
 def _members(shape: Shape, value: Mapping[str, Any]) -> str:
@@ -249,8 +250,7 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
 def _namespace(service: str) -> str:
     if service not in operations.SERVICES:
         return ""
-    found = operations.model(service).metadata.get("xmlNamespace")
-    return f' xmlns="{found}"' if found else ""
+    return f' xmlns="{operations.model(service).metadata["xmlNamespace"]}"'
 
 
 def _elements(members: Mapping[str, Any]) -> str:
