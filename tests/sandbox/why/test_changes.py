@@ -265,6 +265,45 @@ def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     assert option["statement"]["Sid"] == "NoReading"
 
 
+def test_statements_named_like_those_of_acls_are_the_users_own(account, shell, fresh):
+    name = f"why-{fresh}"
+    deny = {"Sid": "AccessControlListsStay", "Effect": "Deny", "Resource": "*"}
+    keys = user(account, name, EVERYTHING, {**deny, "Action": "iam:ListRoles"})
+    told = refused(account, account.client("iam", keys).list_roles)
+    shell.run(told["changes"][0]["options"][0]["command"])
+    account.client("iam", keys).list_roles()
+    where = {"Bucket": f"b-b{name}"}
+    denials = {"Sid": deny["Sid"], "Action": "s3:PutObjectAcl"}, {"Action": "s3:GetObject"}
+    s3 = bucket_for_both(account, f"b{name}", *denials)
+    s3.put_object(**where, Key="a.txt", Body=b"a")
+    told = refused(account, lambda: s3.get_object(**where, Key="a.txt"))
+    shell.run(told["changes"][0]["options"][0]["command"])
+    assert deny["Sid"] in s3.get_bucket_policy(**where)["Policy"]
+
+
+def test_what_denies_both_deletions_is_written_as_it_is(account, shell, fresh):
+    name = f"why-{fresh}"
+    both = {"NotAction": "s3:PutObject", "Resource": f"arn:aws:s3:::b-{name}/safe/*"}
+    s3 = bucket_for_both(account, name, both, {"Action": "s3:DeleteObject"})
+    where = {"Bucket": f"b-{name}"}
+    s3.put_object(**where, Key="a.txt", Body=b"a")
+    told = refused(account, lambda: s3.delete_object(**where, Key="a.txt"))
+    shell.run(told["changes"][0]["options"][0]["command"])
+    s3.delete_object(**where, Key="a.txt")
+    assert "NotAction" in s3.get_bucket_policy(**where)["Policy"]
+
+
+def test_the_acl_of_an_object_of_another_account_is_shown(account, shell, fresh):
+    name = f"why-{fresh}"
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}", "Key": "a.txt"}
+    s3.delete_public_access_block(Bucket=f"b-{name}")
+    account.client("s3", "partner").put_object(**where, Body=b"a")
+    anyone = account.client("s3", "anonymous")
+    told = refused(account, lambda: anyone.get_object_acl(**where))
+    shell.run(told["changes"][0]["options"][-1]["command"])
+    anyone.get_object_acl(**where)
+
+
 def test_an_object_that_is_nobodys_is_taken_over(account, shell, fresh):
     name = f"why-{fresh}"
     s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}", "Key": "a.txt"}

@@ -105,6 +105,7 @@ texts = partial(beside, __file__, "texts.yaml")
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
 _S3, _NEW = "arn:aws:s3:::", "new"
+_ADDED = re.compile("AccessControlList[0-9]+|AllowedByS3")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -145,7 +146,7 @@ def _statements(
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
             about = statement.allows is allows and reading.mismatch(statement) is mismatch
-            if about and not _added_by_s3(statement.source):
+            if about and not _added_by_s3(layer.kind, statement.source):
                 yield reading.policy, statement
 
 
@@ -251,6 +252,8 @@ def _by_its_owner(option: Option, request: Request) -> Option:
     owner, ours = str(request.resource_account), str(request.context["s3:ResourceAccount"])
     known, to_us = owner.isdecimal(), request.principal.account == ours
     case = ("handed over" if to_us else "let in") if known else "taken over"
+    if case == "let in" and request.action.endswith("Acl"):
+        case = "shown its ACL"
     what, command = texts()["of another"][case]
     bucket, _, key = request.resource.removeprefix(_S3).partition("/")
     words = [word.format(bucket=bucket, key=key) for word in command.split()]
@@ -312,16 +315,17 @@ def _put(
     """To write this document as the named policy; None: to delete the policy."""
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
-    kept = [one for one in listed((document or {}).get("Statement")) if not _added_by_s3(one)]
+    statements = listed((document or {}).get("Statement"))
+    kept = [one for one in statements if not _added_by_s3(kind, one)]
     words = _words(name) if kept and not _of_another(request, kind) else []
     text = json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)
     command = shlex.join(["aws", *words, text, "--profile", _profile(account)]) if words else ""
     return Option(what, situation.with_policy(kind, name, document), statement, command)
 
 
-def _added_by_s3(statement: Document) -> bool:
+def _added_by_s3(kind: PolicyKind, statement: Document) -> bool:
     """Whether it is in no policy: it stands for an ACL, or for what S3 allows an upload's owner."""
-    return str(statement.get("Sid", "")).startswith(("AccessControlList", "AllowedByS3"))
+    return kind is PolicyKind.RESOURCE and bool(_ADDED.fullmatch(statement.get("Sid", "")))
 
 
 def _profile(account: str | None) -> str:

@@ -305,8 +305,10 @@ def _denying_too(text: str, action: str, of: str) -> str:
     """The policy for a request of ``action``: what denies ``of`` (in lower case) denies it too."""
     policy = json.loads(text)
     statements = policy["Statement"] = listed(policy["Statement"])
-    for each in policies.named("", text, PolicyKind.RESOURCE).document.about(of):
-        if not each.allows:
+    document = policies.named("", text, PolicyKind.RESOURCE).document
+    both = document.about(action.lower())
+    for each in document.about(of):
+        if not each.allows and each not in both:
             kept = without(each.source, "NotAction")
             statements[each.index] = kept | {"Action": [*listed(kept.get("Action")), action]}
     return json.dumps(policy)
