@@ -115,9 +115,9 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
     item = lookups.object_at(tx, lookups.address_of(request))
     wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
-    numbers = [row.get("PartNumber") for row in wanted]
+    given = [(row.get("PartNumber"), row.get("ETag", "").strip('"')) for row in wanted]
     for one in item.versions if item and upload_id else ():
-        if one.upload == upload_id and numbers == [part.number for part in one.parts]:
+        if one.upload == upload_id and given == [(part.number, part.etag) for part in one.parts]:
             return _completed(request, bucket, replace(one, checksums={}, checksum_type=""))
     upload = _upload(tx, request)
     preconditions.check_write(tx, request, upload)
