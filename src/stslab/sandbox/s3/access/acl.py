@@ -76,7 +76,7 @@ def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) ->
     if canned and headers:
         raise fault("InvalidRequest", SAYS["ACL twice"])
     if headers:
-        grants = [grant for name in headers for grant in _in_header(view, request, name)]
+        grants = [grant for name in headers for grant in _in_header(view, request, name, owner_id)]
     elif policy is not None:
         grants = list(_in_document(view, policy, owner_id))
     else:
@@ -88,20 +88,20 @@ def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) ->
     return tuple(grants) if grants != [Grant(owner_id, ALL)] else None
 
 
-def _in_header(view: View, request: ApiRequest, name: str) -> Iterator[Grant]:
+def _in_header(view: View, request: ApiRequest, name: str, owner_id: str) -> Iterator[Grant]:
     permission, text = _HEADERS[name], request.params[name]
     for part in text.split(","):
         match = _GRANTEE.fullmatch(part)
         if match is None:
             header = f"x-amz-grant-{permission.lower().replace('_', '-')}"
             raise invalid_argument("Argument format not recognized", header, text)
-        yield Grant(_checked(view, match[1].lower(), match[2]), permission)
+        yield Grant(_checked(view, match[1].lower(), match[2], owner_id), permission)
 
 
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
     if "Owner" not in policy:
         raise fault("MalformedACLError")
-    if _checked(view, _ID, policy["Owner"].get("ID", "")) != owner_id:
+    if _checked(view, _ID, policy["Owner"].get("ID", ""), owner_id) != owner_id:
         raise fault("AccessDenied")
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")
@@ -109,17 +109,20 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
         given = next(((kind, grantee[name]) for kind, name in members if grantee.get(name)), None)
         if not permission or given is None:
             raise fault("MalformedACLError")
-        yield Grant(_checked(view, *given), permission)
+        yield Grant(_checked(view, *given, owner_id), permission)
 
 
-def _checked(view: View, kind: str, grantee: str) -> str:
-    """``grantee``, which is named as S3 names what is wrong: by a header or in a document."""
+def _checked(view: View, kind: str, grantee: str, owner_id: str) -> str:
+    """``grantee``, which is named as S3 names what is wrong: by a header or in a document.
+
+    The owner may be callers without an account.
+    """
     if kind == _EMAIL:  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
     if kind in ("uri", _URI):
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
             raise invalid_argument("Invalid group uri", kind, grantee)
-    elif account_with(view, grantee) is None:
+    elif grantee != owner_id and account_with(view, grantee) is None:
         raise invalid_argument("Invalid id", kind, grantee)
     return grantee
 
