@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.policy import NamedPolicy, Outcome, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, model, policies
