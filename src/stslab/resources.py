@@ -7,7 +7,10 @@ from pathlib import Path
 
 _LARGEST = 2**20
 _IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
-_ID = re.compile(r"^id: *(['\"]?)([a-z][a-z0-9-]{0,63})\1 *(?:#.*)?$", re.MULTILINE)
+_ID = re.compile(
+    r"""^\ufeff?(['"]?)id\1[ \t]*:\s+(['"]?)([a-z][a-z0-9-]{0,63})\2[ \t]*(?:[ \t]#.*)?$""",
+    re.MULTILINE,
+)
 
 
 @cache
@@ -50,7 +53,7 @@ def labs_by_id() -> dict[str, Path]:
     folder = foreign_folder()
     files = (*(labs_in(folder) if folder else ()), *bundled_labs())
     said = {path: _ID.search(text_of(path)) for path in files}
-    return {found[2] if found else path.stem: path for path, found in said.items()}
+    return {found[3] if found else path.stem: path for path, found in said.items()}
 
 
 def text_of(path: Path) -> str:

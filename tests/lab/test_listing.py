@@ -85,6 +85,25 @@ def test_labs_are_known_by_their_ids_else_by_their_files(tmp_path: Path, monkeyp
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['"id": mine', "id : mine", "id: mine\t", "id:\n  mine", "\ufeffid: mine\r", "id: 'mine' # own"],
+)
+def test_a_lab_is_found_by_the_id_that_is_listed(line: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{line}\nstslab: 1\ntitle: T\nstages: []\n", encoding="utf-8")
+    assert listing.header(path).id == "mine"
+    assert listing.find("mine") == path
+
+
+def test_a_mark_without_a_space_is_no_comment(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
+    (tmp_path / "a.yaml").write_text("stslab: 1\nid: mine#1\n", encoding="utf-8")
+    assert listing.header(tmp_path / "a.yaml").id == "a"
+    assert listing.find("a").name == "a.yaml"
+
+
 def test_find_by_id_and_by_path(tmp_path: Path):
     path = tmp_path / "mine.yaml"
     path.write_text("id: mine", encoding="utf-8")
