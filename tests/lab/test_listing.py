@@ -87,7 +87,14 @@ def test_labs_are_known_by_their_ids_else_by_their_files(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(
     "line",
-    ['"id": mine', "id : mine", "id: mine\t", "id:\n  mine", "\ufeffid: mine\r", "id: 'mine' # own"],
+    [
+        '"id": mine',
+        "id : mine",
+        "id: mine\t",
+        "id:\n  mine",
+        "\ufeffid: mine\r",
+        "id: 'mine' # own",
+    ],
 )
 def test_a_lab_is_found_by_the_id_that_is_listed(line: str, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
