@@ -36,9 +36,9 @@ class _Listed(msgspec.Struct):
 
 
 def find(arn: str) -> ManagedPolicy | None:
-    """AWS's policy with this ARN, in any case, or None."""
+    """AWS's policy with this ARN, its name in any case, or None."""
     asked = arn.lower()
-    if not asked.startswith(_PREFIX):
+    if not arn.startswith(_PREFIX):
         return None
     key = asked.rsplit("/", 1)[-1]
     policy = _policy(key) if key in _listed() else None
