@@ -39,6 +39,13 @@ def accept_or_refuse(text: str) -> None:
         validation.check(parse(text))
 
 
+def test_a_pattern_that_tries_ever_more_ways_is_given_up() -> None:
+    declared = {"P": {"Type": "String", "AllowedPattern": "(a|a)+$"}}
+    assert resolve(declared, [{"ParameterKey": "P", "ParameterValue": "a" * 40}])
+    with pytest.raises(ApiFault, match="takes too long to match"):
+        resolve(declared, [{"ParameterKey": "P", "ParameterValue": "a" * 40 + "b"}])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(
