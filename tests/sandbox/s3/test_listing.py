@@ -29,12 +29,14 @@ def s3() -> Alone:
 
 
 def filled(s3: Alone, names: set[str]) -> Any:
-    """A client of S3 with one bucket that has only these keys."""
+    """A client of S3 with one bucket that has only these keys, and no uploads."""
     client = s3.client
     client.create_bucket(Bucket="one")
     client.put_bucket_versioning(Bucket="one", VersioningConfiguration={"Status": "Suspended"})
     for version in client.list_object_versions(Bucket="one").get("Versions", []):
         client.delete_object(Bucket="one", Key=version["Key"], VersionId=version["VersionId"])
+    for upload in client.list_multipart_uploads(Bucket="one").get("Uploads", []):
+        client.abort_multipart_upload(Bucket="one", Key=upload["Key"], UploadId=upload["UploadId"])
     for name in names:
         client.put_object(Bucket="one", Key=name, Body=name.encode())
     return client
