@@ -134,12 +134,9 @@ class _Call(msgspec.Struct, frozen=True):
 
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
     """NoSuchBucket comes first: it is not secret (S3 API Reference, "Error responses")."""
-    if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
-        found = lookups.content_at(
-            view, lookups.address_of(request), request.params.get("VersionId")
-        )
-        if request.operation != "PutObjectAcl" or not found or found.owner != acl.ANONYMOUS:
-            raise fault("AccessDenied", _TABLES.signed[request.operation])
+    must_sign = request.operation in _TABLES.signed and not _may_hand_over(view, request)
+    if request.caller.kind == "Anonymous" and must_sign:
+        raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
         if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
@@ -150,6 +147,14 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
         acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Call(request, view, seen)))
+
+
+def _may_hand_over(view: View, request: ApiRequest) -> bool:
+    """Whether this sets the ACL of an object that belongs to callers without an account."""
+    where, version_id = lookups.address_of(request), request.params.get("VersionId")
+    found = lookups.content_at(view, where, version_id)
+    is_theirs = found is not None and found.owner == acl.ANONYMOUS
+    return is_theirs and request.operation == "PutObjectAcl"
 
 
 def _check_region(request: ApiRequest, bucket: Bucket) -> None:

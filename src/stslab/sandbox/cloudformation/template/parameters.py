@@ -71,7 +71,7 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def _matches(value: str, pattern: str) -> bool:
-    """Whether it does, in a second: some patterns try ever more ways. Other requests go on."""
+    """Whether the value matches. A slow pattern gets one second, and other requests go on."""
     try:
         return _compiled(pattern).fullmatch(value, timeout=1, concurrent=True) is not None
     except TimeoutError:
