@@ -265,6 +265,30 @@ def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     assert option["statement"]["Sid"] == "NoReading"
 
 
+def test_no_policy_is_written_over_one_that_is_restricted_as_public(account, shell, fresh):
+    name = f"why-{fresh}"
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}"}
+    s3.put_object(**where, Key="a.txt", Body=b"a")
+    s3.delete_public_access_block(**where)
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    public["Resource"] = f"arn:aws:s3:::b-{name}/*"
+    s3.put_bucket_policy(**where, Policy=document(public))
+    closed = {"RestrictPublicBuckets": True}
+    s3.put_public_access_block(**where, PublicAccessBlockConfiguration=closed)
+
+    def call() -> Any:
+        return account.client("s3", "partner").get_object(**where, Key="a.txt")
+
+    told = refused(account, call)
+    (option,) = told["changes"][0]["options"]
+    assert told["complete"] is True
+    assert "RestrictPublicBuckets" in option["what"]
+    assert not option["command"]
+    named = {**public, "Principal": {"AWS": f"arn:aws:iam::{PARTNER}:root"}}
+    s3.put_bucket_policy(**where, Policy=document(named))
+    call()
+
+
 def test_statements_named_like_those_of_acls_are_the_users_own(account, shell, fresh):
     name = f"why-{fresh}"
     deny = {"Sid": "AccessControlListsStay", "Effect": "Deny", "Resource": "*"}

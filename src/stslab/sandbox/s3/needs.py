@@ -97,13 +97,17 @@ class _Call(msgspec.Struct, frozen=True):
         policy, decides = None, owner
         # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
         here = bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region)
-        if bucket and here and not policies.restricted(bucket, self.request.caller):
+        if bucket and here:
             new = action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating
             before = None if new else found
             caller = self.request.caller
             decides = policies.deciding(self.view, bucket, caller, action, before)
             acls = policies.acl_statements(self.view, bucket, where.key, found)
-            further = (*acls, *self._allowed(action, bucket, upload))
+            further = (
+                *acls,
+                *self._allowed(action, bucket, upload),
+                *policies.restricting(bucket, caller),
+            )
             allows = decides == owner
             policy = policies.bucket_policy(self.seen, bucket, action, further, allows=allows)
         own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}

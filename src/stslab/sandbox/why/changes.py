@@ -105,7 +105,8 @@ texts = partial(beside, __file__, "texts.yaml")
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
 _S3, _NEW = "arn:aws:s3:::", "new"
-_ADDED = re.compile("AccessControlList[0-9]+|AllowedByS3")
+_RESTRICTING = "RestrictPublicBuckets"
+_ADDED = re.compile(f"AccessControlList[0-9]+|AllowedByS3|{_RESTRICTING}")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -146,7 +147,7 @@ def _statements(
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
             about = statement.allows is allows and reading.mismatch(statement) is mismatch
-            if about and not _added_by_s3(layer.kind, statement.source):
+            if about and not (allows and _added_by_s3(layer.kind, statement.source)):
                 yield reading.policy, statement
 
 
@@ -179,6 +180,8 @@ def _without(
     document = policy.document.document
     kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
     changed = {**document, "Statement": kept} if kept else None
+    if kind is PolicyKind.RESOURCE and statement.source.get("Sid") == _RESTRICTING:
+        return Option(texts()["restricted"], situation.with_policy(kind, policy.name, changed))
     label = "this statement" if _of_another(situation.request, kind) else statement.label
     what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
     return _put(situation, kind, policy.name, changed, what, statement=statement.source)
@@ -324,7 +327,7 @@ def _put(
 
 
 def _added_by_s3(kind: PolicyKind, statement: Document) -> bool:
-    """Whether it is in no policy: it stands for an ACL, or for what S3 allows an upload's owner."""
+    """Whether it is in no policy: it stands for an ACL, a setting, or what S3 allows of itself."""
     return kind is PolicyKind.RESOURCE and bool(_ADDED.fullmatch(statement.get("Sid", "")))
 
 

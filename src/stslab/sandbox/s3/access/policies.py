@@ -250,10 +250,13 @@ _CONDITIONS = {
 _LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
 
 
-def restricted(bucket: Bucket, caller: Caller) -> bool:
-    """Whether nothing lets the caller in: RestrictPublicBuckets, and a public policy."""
+def restricting(bucket: Bucket, caller: Caller) -> list[Source]:
+    """A Deny for what RestrictPublicBuckets refuses: other accounts, where the policy is public."""
     abroad = bucket.policy and caller.account != bucket.owner
-    return bool(abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy))
+    if abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy):
+        denied = {"Sid": "RestrictPublicBuckets", "Effect": "Deny", "Principal": "*"}
+        return [{**denied, "Action": "*", "Resource": "*"}]
+    return []
 
 
 def deciding(
