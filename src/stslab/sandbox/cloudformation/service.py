@@ -127,6 +127,7 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
         arn = f"{every}/{name or '*'}/*"
     need = model.Need(action, arn, keys, resource_account=account)
     if role := params.get("RoleARN"):
+        require(role.startswith("arn:"), f"{role} is not a valid RoleARN")
         return need, model.pass_role(view, account, role, SERVICE, arn)
     if request.operation == "DescribeStacks" and arn == "*":
         return need, model.Need(listing, f"{every}/*/*", resource_account=account)

@@ -160,6 +160,17 @@ def test_half_a_change_is_rolled_back(lab: Harness) -> None:
     assert lab.client("iam").get_role(RoleName=name)["Role"]["MaxSessionDuration"] == 3600
 
 
+def test_a_stack_has_no_outputs_while_it_is_worked_on(lab: Harness) -> None:
+    """CFN-UG, Outputs ("aren't available when a stack status is in any of the IN_PROGRESS")."""
+    lab.deploy(ROLE)
+    outputs = lab.outputs()
+    seen: dict[str, dict[str, str]] = {}
+    lab.before = lambda *_: seen.update({lab.shown("demo")["StackStatus"]: lab.outputs()})
+    lab.update(ROLE.replace("Properties:", "Properties:\n      MaxSessionDuration: 7200"))
+    assert seen == {"UPDATE_IN_PROGRESS": {}}
+    assert lab.outputs() == outputs != {}
+
+
 def test_a_failed_replacement_keeps_the_old_resource(lab: Harness) -> None:
     lab.deploy(role())
     old = lab.physical("Role")

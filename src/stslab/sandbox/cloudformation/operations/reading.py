@@ -150,6 +150,7 @@ def _stack(stack: Stack) -> Answer:
     template = parse(stack.config.template) if stack.config.template else Template(resources={})
     kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
     undone = stack.status.startswith("ROLLBACK_")
+    busy = stack.status.endswith("_IN_PROGRESS")
     return stacks.without_empty(
         {
             "StackId": stack.stack_id,
@@ -168,7 +169,7 @@ def _stack(stack: Stack) -> Answer:
             "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": kept},
             "NotificationARNs": [],
             "Capabilities": stack.config.capabilities or None,
-            "Outputs": stack.outputs or None,
+            "Outputs": None if busy else stack.outputs or None,
             "RoleARN": stack.role_arn,
             "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected if stack.exists else None,

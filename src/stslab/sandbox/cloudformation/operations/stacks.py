@@ -129,6 +129,7 @@ def without_empty(members: Answer) -> dict[str, object]:
 
 
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+DELETING = frozenset({"DELETE_COMPLETE", "DELETE_IN_PROGRESS"})
 DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 """The statuses with ``_IN_PROGRESS`` in which a stack may be deleted."""
 
@@ -185,7 +186,7 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     """Start a deletion. Also succeeds if the stack does not exist."""
     params, given = request.params, request.params["StackName"]
     stack = find(tx, request, given)
-    if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
+    if stack is None or stack.status in DELETING:
         return
     protected = f"Stack [{given}] cannot be deleted while TerminationProtection is enabled"
     require(not stack.protected, protected)
@@ -254,6 +255,8 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
 
 def update_termination_protection(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
+    refusal = f"TerminationProtection cannot be updated while in status {stack.status}"
+    require(stack.status not in DELETING, refusal)
     tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
     return {"StackId": stack.stack_id}
 

@@ -39,6 +39,10 @@ def members(
             repeats = any(item in known[:index] for index, item in enumerate(known))
             if repeats and "unique" in declared[name].split():
                 problems.append(f"{path}/{name}: array items are not unique")
+            most = re.search(r" most=(\d+)", declared[name])
+            if most and len(items) > int(most[1]):
+                too_many = f"expected maximum item count: {most[1]}, found: {len(items)}"
+                problems.append(f"{path}/{name}: {too_many}")
         else:
             problems.append(f"{path}: extraneous key [{name}] is not permitted")
     return result

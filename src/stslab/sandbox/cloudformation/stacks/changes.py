@@ -107,7 +107,7 @@ class _Comparison:
         if names:
             self.fates[logical_id] = replacement
         if replacement == "True":
-            kept = declared.update_replace_policy != "Delete"
+            kept = declared.update_replace_policy == "Retain"
             policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
         return _change(
             "Modify",

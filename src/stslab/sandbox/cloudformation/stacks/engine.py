@@ -5,7 +5,6 @@ A stack's status alone says what there is to do, so the work can continue after 
 
 import functools
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,7 +23,6 @@ SERVICE = "cloudformation.amazonaws.com"
 STEP_SECONDS = 0.02
 _FULL_SECONDS = 1.0
 _SESSION = "AWSCloudFormation"
-_ROLE = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([^:]*):role/[^:]*")
 _PHASES: Mapping[str, Callable[[Job], None]] = {
     "CREATE_IN_PROGRESS": lifecycle.create_stack,
     "ROLLBACK_IN_PROGRESS": lifecycle.roll_back_creation,
@@ -130,17 +128,11 @@ class Engine:
 
     def as_role(self, role_arn: str) -> Caller:
         """Assume a service role (User Guide, "AWS CloudFormation service role")."""
-        refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
-        match = _ROLE.fullmatch(role_arn)
-        if match is None:
-            raise refused
-        service = Caller(Principal(PrincipalKind.SERVICE, SERVICE, account=match[1]))
+        account = role_arn.split(":")[4]
+        service = Caller(Principal(PrincipalKind.SERVICE, SERVICE, account=account))
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
-        try:
+        with suppress(ApiFault):
             credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]
-        except ApiFault:
-            raise refused from None
-        key = self._keys(credentials["AccessKeyId"])
-        if key is None:
-            raise refused
-        return key.caller
+            if key := self._keys(credentials["AccessKeyId"]):
+                return key.caller
+        raise invalid(f"Role {role_arn} is invalid or cannot be assumed")

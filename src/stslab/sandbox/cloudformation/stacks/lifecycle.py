@@ -87,8 +87,7 @@ def _retained(job: Job, resource: StackResource) -> bool:
     stack, keeping = job.stack, {"Retain", "RetainExceptOnCreate"}
     if "ROLLBACK" in job.began.status:
         keeping = set() if stack.unsparing else {"Retain"}
-    kept = resource.initiated and resource.deletion_policy in keeping
-    return kept or resource.logical_id in stack.retained
+    return resource.deletion_policy in keeping or resource.logical_id in stack.retained
 
 
 def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
@@ -274,7 +273,7 @@ def _replace(job: Job, resource: StackResource, properties: Properties) -> None:
         refusal = "CloudFormation cannot update a stack when a custom-named resource requires"
         raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
     if not before.replaced:
-        retained = job.blueprint.declared(resource.logical_id).update_replace_policy != "Delete"
+        retained = job.blueprint.declared(resource.logical_id).update_replace_policy == "Retain"
         before = replace(before, replaced=True, retained=retained)
         job.change_resource(resource.logical_id, before=before, initiated=False)
     steps.create(job, resource.logical_id)
