@@ -94,20 +94,18 @@ def _check_conditions(template: Template) -> None:
     missing = [ref.name for ref in references(template.conditions) if ref.name not in known_names]
     cannot = "Cannot reference resources in the Conditions block of the template"
     well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
-    conditions = template.conditions
-    imports = _imports(list(conditions.values()))
+    imports = _imports(template.conditions)
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    in_order(conditions)
+    in_order(template.conditions)
 
 
 def _check_block(template: Template, block: str, value: object) -> None:
     found = list(references(value))
-    undefined = [
-        r.name for r in found if r.attribute is not None and r.name not in template.resources
-    ]
+    resources = set(template.resources)
+    undefined = [r.name for r in found if r.attribute is not None and r.name not in resources]
     refusal = f"instance of Fn::GetAtt references undefined resource {''.join(undefined[:1])}"
     require(not undefined, f"Template error: {refusal}")
-    known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
+    known = PSEUDO_PARAMETERS | set(template.parameters) | resources
     missing = dict.fromkeys(r.name for r in found if r.name not in known)
     well_formed(not missing, unresolved(missing, block))
 

@@ -206,7 +206,8 @@ def test_statuses_without_updates(lab: Harness) -> None:
         f"Stack:{stack_id} is in ROLLBACK_COMPLETE state and can not be updated."
     )
     left = lab.deploy(ROLE, "left", DisableRollback=True)
-    assert lab.refusal("UpdateStack", StackName="left", TemplateBody=BUCKET).message == (
+    unsupported = {"StackName": "left", "TemplateBody": BUCKET, "DisableRollback": True}
+    assert lab.refusal("UpdateStack", **unsupported).message == (
         f"Stack:{left} is in CREATE_FAILED state and can not be updated."
     )
 

@@ -21,6 +21,10 @@ INVALID = (
     "The following hook(s)/validation failed: [{}]. To troubleshoot Early Validation errors, use "
     "the DescribeEvents API for detailed failure information."
 )
+BOTH = (
+    "Either DisableRollback or OnStackFailure can be specified, but not both. Validation error as "
+    "OnStackFailure parameter was specified during CreateChangeSet."
+)
 REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
 
@@ -128,6 +132,7 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
             status = f"execution status of [{change_set.execution_status}]"
         refusal = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current"
         raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
+    require(not change_set.on_failure or request.params.get("DisableRollback") is None, BOTH)
     reviewed = stack.status == REVIEW
     if not reviewed:
         stacks.check_updatable(stack, request.params)
@@ -139,10 +144,9 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
         role_arn=change_set.role_arn or stack.role_arn,
         change_set_id=change_set.change_set_id,
         change_sets=(),
-        updated=request.now,
     )
     if reviewed:
-        stack = replace(stack, config=change_set.config)
+        stack = replace(stack, config=change_set.config, updated=request.now)
         stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", change_set.on_failure)
     else:
         stacks.begin_update(tx, request, stack, change_set.config)

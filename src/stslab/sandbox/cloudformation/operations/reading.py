@@ -150,7 +150,6 @@ def _stack(stack: Stack) -> Answer:
     template = parse(stack.config.template) if stack.config.template else Template(resources={})
     kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
     undone = stack.status.startswith("ROLLBACK_")
-    busy = stack.status.endswith("_IN_PROGRESS")
     return stacks.without_empty(
         {
             "StackId": stack.stack_id,
@@ -169,7 +168,7 @@ def _stack(stack: Stack) -> Answer:
             "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": kept},
             "NotificationARNs": [],
             "Capabilities": stack.config.capabilities or None,
-            "Outputs": None if busy else stack.outputs or None,
+            "Outputs": None if stack.status.endswith("_IN_PROGRESS") else stack.outputs or None,
             "RoleARN": stack.role_arn,
             "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected if stack.exists else None,
@@ -255,10 +254,8 @@ def get_template(view: View, request: ApiRequest) -> Answer:
     name = request.params.get("ChangeSetName") or ""
     when = "a required parameter" if name else "required if ChangeSetName is not specified"
     require(name.startswith("arn:") or request.params.get("StackName"), f"StackName is {when}.")
-    if name:
-        config = change_sets.find_change_set(view, request, name)[1].config
-    else:
-        config = stacks.named_stack(view, request).config
+    made = change_sets.find_change_set(view, request, name)[1] if name else None
+    config = (made or stacks.named_stack(view, request)).config
     return {"TemplateBody": config.template, "StagesAvailable": ["Original", "Processed"]}
 
 

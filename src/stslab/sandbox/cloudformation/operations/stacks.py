@@ -275,10 +275,12 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
 
 
 def check_updatable(stack: Stack, params: Answer) -> None:
-    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
-    require(stack.status in UPDATABLE, refusal)
     failing = params.get("OnStackFailure")
-    require(failing != "DELETE", "OnStackFailure can be DELETE only if ChangeSetType is CREATE")
     left = params.get("DisableRollback") or failing == "DO_NOTHING"
+    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+    if stack.status == "CREATE_FAILED" and not left:
+        refusal = ANATOMY["left failed"].get(stack.on_failure, refusal)
+    require(stack.status in UPDATABLE, refusal)
+    require(failing != "DELETE", "OnStackFailure can be DELETE only if ChangeSetType is CREATE")
     refusal = "An update without a rollback (DisableRollback) is not supported"
     require(not left, f"{refusal} by the embedded account")

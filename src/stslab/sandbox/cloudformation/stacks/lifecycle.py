@@ -138,13 +138,11 @@ def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
 _AFTER = {
     "ROLLBACK": ("ROLLBACK_IN_PROGRESS", "Rollback requested by user."),
     "DELETE": ("DELETE_IN_PROGRESS", "Delete requested by user."),
-    "DO_NOTHING": ("CREATE_FAILED", ""),
-    "LEAVE": ("CREATE_FAILED", ""),
 }
 
 
 def create_stack(job: Job) -> None:
-    failing, then = _AFTER[job.stack.on_failure]
+    failing, then = _AFTER.get(job.stack.on_failure, ("CREATE_FAILED", ""))
     _carry_out(job, "CREATE_COMPLETE", failing, f". {then}")
 
 
