@@ -237,7 +237,8 @@ def list_parts(view: View, request: ApiRequest) -> Answer:
 def _facts(view: View, upload: Upload) -> Answer:
     owner = acl.owner_of(view, lookups.existing(view, upload.bucket), upload.draft)
     root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
-    user = {"ID": upload.initiator, "DisplayName": upload.initiator.rpartition("/")[2]}
+    name = upload.initiator.partition(":assumed-role/")[2] or upload.initiator.rpartition("/")[2]
+    user = {"ID": upload.initiator, "DisplayName": name}
     return {
         "Initiator": next(({"ID": one.canonical_id} for one in root), user),
         "Owner": {"ID": owner},

@@ -99,9 +99,9 @@ def _in_header(view: View, request: ApiRequest, name: str, owner_id: str) -> Ite
 
 
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
-    if "Owner" not in policy:
+    if "ID" not in policy.get("Owner", ()):
         raise fault("MalformedACLError")
-    if _checked(view, _ID, policy["Owner"].get("ID", ""), owner_id) != owner_id:
+    if _checked(view, _ID, policy["Owner"]["ID"], owner_id) != owner_id:
         raise fault("AccessDenied")
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")

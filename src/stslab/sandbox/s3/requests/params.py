@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
 import msgspec
 from botocore.model import Shape, StructureShape
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import canonical, checksums
@@ -64,18 +64,14 @@ _LARGEST = 2**63
 _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
-def read(shape: Shape, name: str, body: bytes) -> Document:
-    """The members of ``shape`` in XML with the root element ``name``. Raises MalformedXML."""
+def _read(shape: Shape, body: bytes) -> Document:
+    """The members of ``shape`` in XML, whose root may have any name. Raises ValueError."""
     if len(body) > _MOST_BYTES:
-        raise malformed()
-    parser = XMLParser(target=_Builder())  # noqa: S314 - the builder refuses declarations
+        raise ValueError(len(body))
     try:
-        parser.feed(body)
-        root: Element = parser.close()
-    except (ParseError, ValueError, LookupError):  # the last two: an encoding
-        raise malformed() from None
-    if root.tag != name:
-        raise malformed()
+        root = fromstring(body, XMLParser(target=_Builder()))  # noqa: S314 - no declarations
+    except (ParseError, LookupError) as error:  # the latter: an encoding
+        raise ValueError(body) from error
     return _structure(shape, root)
 
 
@@ -88,14 +84,14 @@ class _Builder(TreeBuilder):
     def end(self, tag: str, /) -> Element:
         return super().end(tag.rpartition("}")[2])
 
-    def doctype(self, *_: object) -> None:
-        raise malformed()
+    def doctype(self, name: str, *_: object) -> None:
+        raise ValueError(name)
 
 
 def _structure(shape: Shape, element: Element) -> Document:
     members, tags = {}, {child.tag for child in element}
     if tags - _TABLES.strict.get(shape.name, tags):
-        raise malformed()
+        raise ValueError(tags)
     for name, member in shape.members.items():
         if member.serialization.get("xmlAttribute"):
             if _SCHEMA_TYPE in element.attrib:
@@ -112,7 +108,7 @@ def _member(shape: Shape, given: list[Element]) -> object:
             given = [child for element in given for child in element.findall(name)]
         return [_member(shape.member, [element]) for element in given]
     if len(given) > 1:
-        raise malformed()
+        raise ValueError(given)
     if shape.type_name == "structure":
         return _structure(shape, given[0])
     return _text(shape, given[0].text or "")
@@ -121,11 +117,9 @@ def _member(shape: Shape, given: list[Element]) -> object:
 def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
-    convert = _CONVERTERS[shape.type_name]
-    try:
-        return convert(text.strip())
-    except ValueError:
-        raise malformed() from None
+    if shape.type_name == "boolean":  # any other text is false
+        return text.strip().lower() in ("true", "1")
+    return _CONVERTERS[shape.type_name](text.strip())
 
 
 def integer(text: str) -> int:
@@ -286,7 +280,10 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if shape.type_name == "string":
         return {payload: http.body.decode("utf-8", errors="replace")}
     if http.body:
-        return {payload: read(shape, shape.serialization.get("name", payload), http.body)}
+        try:
+            return {payload: _read(shape, http.body)}
+        except ValueError:
+            raise _unfit(payload) from None
     if layout.needs_body:
         raise fault("MissingRequestBodyError")
     return {}
@@ -327,10 +324,12 @@ def check(request: ApiRequest) -> None:
         size = sum(len(key) + len(value) for key, value in metadata.items())
         if size > _MOST_METADATA:
             raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
-    is_document = layout.body is not None and layout.body.type_name == "structure"
-    if is_document and not _fits(layout.body, params.get(layout.payload)):
-        is_acl = layout.payload == "AccessControlPolicy"
-        raise fault("MalformedACLError" if is_acl else "MalformedXML")
+    if layout.body is not None and not _fits(layout.body, params.get(layout.payload)):
+        raise _unfit(layout.payload)
+
+
+def _unfit(payload: str) -> ApiFault:
+    return fault("MalformedACLError" if payload == "AccessControlPolicy" else "MalformedXML")
 
 
 def _bad_choice(member: _Member, given: str) -> ApiFault:
