@@ -197,7 +197,7 @@ def prevented(request: ApiRequest, bucket: Bucket, why: str) -> ApiFault:
     if request.caller.account != bucket.owner:
         return fault("AccessDenied")
     key, operation = request.params.get("Key"), request.operation
-    action = operation if operation.startswith("Put") else "PutObject"
+    action = operation if operation.startswith(("Put", "Copy")) else "PutObject"
     message = f"User: {request.caller.principal.arn} is not authorized to perform: s3:{action} "
     message += f'on resource: "{bucket.arn}{f"/{key}" if key else ""}" because {SAYS[why]}'
     return fault("AccessDenied", message)
