@@ -4,6 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, lru_cache, partial
+from itertools import groupby
+from struct import iter_unpack
 from typing import Final, ParamSpec, TypeVar
 
 import msgspec
@@ -172,20 +174,12 @@ def _special(text: str, *, wildcards: bool) -> Token:
 def _merged(parts: Iterable[Token]) -> list[Token]:
     """The parts with adjacent texts and adjacent stars joined, without empty texts."""
     merged: list[Token] = []
-    texts: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if joined := "".join(texts):
-            merged.append(joined)
-        texts = []
-        last = merged[-1] if merged else None
-        if isinstance(part, Wildcard) and part.sign == "*" and part == last:
-            continue
-        merged.append(part)
-    joined = "".join(texts)
-    return [*merged, joined] if joined else merged
+    for is_text, group in groupby(parts, key=lambda part: isinstance(part, str)):
+        for part in ["".join(map(str, group))] if is_text else group:
+            star = isinstance(part, Wildcard) and part.sign == "*"
+            if part and not (star and merged[-1:] == [part]):
+                merged.append(part)
+    return merged
 
 
 def _within_arn(parts: Sequence[Token]) -> list[Token]:
@@ -240,8 +234,8 @@ def _automaton(parts: Sequence[Token]) -> _Matcher:
     """A bit-parallel automaton: all ways to match at once, in time linear in the text."""
     items: list[Token] = []
     for part in parts:
-        items += part if isinstance(part, str) else (part,)
-    places: defaultdict[Token, int] = defaultdict(int)  # a bit for each place of an item
+        items += _units(part) if isinstance(part, str) else (part,)
+    places = defaultdict[Token, int](int, {":": 0})  # a bit for each place of an item
     for index, item in enumerate(items):
         places[item] |= 1 << index
     ones_crossing, stars_crossing = places[Wildcard("?")], places[_ANY]
@@ -256,13 +250,19 @@ def _automaton(parts: Sequence[Token]) -> _Matcher:
 
     def test(value: str) -> bool:
         state = 1 | (stars & 1) << 1
-        for character in value:
-            colon = character == ":"
-            moving = accepts.get(character, ones_crossing if colon else ones)
-            state = (state & moving) << 1 | state & (stars_crossing if colon else stars)
+        for character in _units(value):
+            stays = stars_crossing if character == ":" else stars
+            state = (state & accepts.get(character, ones)) << 1 | state & stays
             state |= (state & stars) << 1
             if not state:
                 return False
         return bool(state & final)
 
     return test
+
+
+def _units(text: str) -> Iterable[str]:
+    """The UTF-16 code units: AWS takes ``?`` for one, a character beyond U+FFFF has two."""
+    if text.isascii():
+        return text
+    return (chr(unit) for (unit,) in iter_unpack("<H", text.encode("utf-16-le", "surrogatepass")))
