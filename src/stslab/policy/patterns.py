@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, lru_cache, partial
-from itertools import groupby
 from struct import iter_unpack
 from typing import Final, ParamSpec, TypeVar
 
@@ -174,11 +173,12 @@ def _special(text: str, *, wildcards: bool) -> Token:
 def _merged(parts: Iterable[Token]) -> list[Token]:
     """The parts with adjacent texts and adjacent stars joined, without empty texts."""
     merged: list[Token] = []
-    for is_text, group in groupby(parts, key=lambda part: isinstance(part, str)):
-        for part in ["".join(map(str, group))] if is_text else group:
-            star = isinstance(part, Wildcard) and part.sign == "*"
-            if part and not (star and merged[-1:] == [part]):
-                merged.append(part)
+    for part in parts:
+        last = merged[-1] if merged else None
+        if isinstance(part, str) and isinstance(last, str):
+            merged[-1] = last + part
+        elif part and not (part == last and isinstance(part, Wildcard) and part.sign == "*"):
+            merged.append(part)
     return merged
 
 
