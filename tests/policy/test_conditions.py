@@ -159,7 +159,7 @@ ROWS = [
     ("ForAnyValue:StringNotEquals", "a", {}, FALSE),
     ("ForAnyValue:StringNotEquals", ["a", "b"], k(["a", "c"]), TRUE),
     ("ForAnyValue:StringNotEquals", ["a", "b"], k(["a", "b"]), FALSE),
-    ("ForAnyValue:StringEqualsIfExists", "a", {}, TRUE),
+    ("ForAnyValue:StringEqualsIfExists", "a", {}, FALSE),
     ("ForAnyValue:StringEquals", "a", k("a"), TRUE),
     ("ForAllValues:StringEquals", ["a", "b"], k(["a", "b", "a"]), TRUE),
     ("ForAllValues:StringEquals", ["a", "b"], k(["a", "c"]), FALSE),

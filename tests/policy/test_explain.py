@@ -122,6 +122,11 @@ FOUND = [
     ),
     (
         PolicyKind.IDENTITY,
+        deny(Condition={"ForAnyValue:StringEqualsIfExists": {"aws:TagKeys": "x"}}),
+        "if-exists-idle",
+    ),
+    (
+        PolicyKind.IDENTITY,
         allow(Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "x"}}),
         "for-all-values-allow",
     ),

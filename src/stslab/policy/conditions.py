@@ -225,8 +225,8 @@ class Condition:
             if not test.single:
                 return test.every
             return (value is None) in (each.lower() == "true" for each in self.values)
-        if value is None:
-            return test.if_exists or test.every or (test.operator.negated and test.single)
+        if value is None:  # with a set operator, IfExists too is asked of each value: of none here
+            return test.every or (test.single and (test.if_exists or test.operator.negated))
         values = (value,) if isinstance(value, str) else value
         if test.single:  # a multivalued key needs a set operator: without one it matches nothing
             alone = isinstance(value, str) or not catalogue.is_multivalued(self._key)

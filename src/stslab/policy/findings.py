@@ -168,7 +168,7 @@ def _passes_any_role(statement: Statement, policy: Policy) -> _Broken:
 def _limits(condition: Condition) -> bool:
     """Whether the condition is false for most values, and for a missing one."""
     test = condition.test
-    true_without = test.if_exists or test.every
+    true_without = test.every or (test.if_exists and test.single)
     everything = condition.values == ("*",) and test.operator.name == "StringLike"
     return not (true_without or everything or test.operator.negated or condition.asks_presence)
 
@@ -245,12 +245,11 @@ def _about(condition: Condition) -> _Broken:
     Keys: as "AWS global condition context keys" and the Service Authorization Reference list them.
     """
     key, test, operator = condition.key, condition.test, condition.test.operator
-    name = test.written
-    if test.if_exists and (test.every or (test.single and operator.negated)):
-        says = f"IfExists has no effect in {name}: without the key {key} it is true anyway."
+    name, always = test.written, "true" if test.every or test.single else "false"
+    if test.if_exists and (operator.negated or not test.single):
+        says = f"IfExists has no effect in {name}: without the key {key} it is {always} anyway."
         yield "if-exists-idle", says
     if condition.asks_presence and not test.single:
-        always = "true" if test.every else "false"
         yield "null-with-set-operator", f"{name} is always {always}: Null needs no set operator."
     elif test.single and not condition.asks_presence and catalogue.is_multivalued(key):
         says = f"{key} is multivalued, and {name} never matches it: use ForAnyValue: or"
