@@ -43,7 +43,7 @@ _VALUE_SIZE = 100  # how many characters of context cost as much as one more val
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no caller is given
-_UNKNOWN = ("aws:principalarn", "aws:principalisawsservice", "aws:username")  # of that one
+_OF_NOBODY = dict.fromkeys(("aws:principalarn", "aws:principalisawsservice", "aws:username"), ())
 _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _reads_binary = OPERATORS["binaryequals"].reads
@@ -317,14 +317,16 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
     principal = Principal.from_arn(caller or nobody, user_id=caller or _NOBODY)
     if text and ":user/" not in caller:  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
-    unknown = {} if caller else dict.fromkeys(_UNKNOWN, ())
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
+    for statement in (each for one in resource for each in one.policy.document.statements):
+        if statement.principal and "Service" in dict(statement.principal.names or ()):
+            raise faults.invalid_input("Principal of type Service is not supported")
     controls = [
         _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
-    context = {**unknown, **_context(params.get("ContextEntries", ()))}
+    context = {**({} if caller else _OF_NOBODY), **_context(params.get("ContextEntries", ()))}
     return Simulation(
         Request(principal, "", "*", context, arn.account if arn else None),
         Policies(
@@ -371,8 +373,7 @@ def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> S
     # AWS's simulator does not check the characters of a Sid: hexadecimal digits stand for them.
     plain = _SID.sub(lambda sid: sid[1] + sid[2].encode("utf-8", "surrogatepass").hex(), text)
     try:
-        named = NamedPolicy(unique or identifier, parse(plain, kind))
-        return Source(identifier, kind, text, named)
+        return Source(identifier, kind, text, NamedPolicy(unique or identifier, parse(plain, kind)))
     except MalformedPolicy as error:
         raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
 
