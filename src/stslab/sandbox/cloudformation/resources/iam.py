@@ -116,15 +116,15 @@ class Identity:
         self.update(work, given)
 
     def update(self, work: Work, old: Properties) -> None:
-        """Set what differs. It ends with a read, as in AWS, which needs a permission too."""
+        """Set what differs, a boundary before policies. The read at the end needs a permission."""
         self.change(work, old)
-        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         named = self._named(work)
         new, before = work.get("PermissionsBoundary"), old.get("PermissionsBoundary")
         if new and new != before:
             work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
         elif before and not new:
             work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
+        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         change_tags(work, self.kind, named)
         read = work.iam(f"Get{self.kind}", **named)[self.kind]
         work.attributes.update({name: read[name] for name in self.attributes})
