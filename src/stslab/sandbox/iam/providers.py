@@ -18,7 +18,6 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 _THUMBPRINTS = 5
 _HTTPS = "https://"
-_BAD_URL = "Invalid Open ID Connect Provider URL"
 _ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?([?#].*)?")
 
 
@@ -26,11 +25,9 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     """IAM retrieves the thumbprint if the request has none."""
     params = request.params
     issuer = _ISSUER.fullmatch(params["Url"])
-    if issuer is None and params["Url"].startswith("http://"):
-        raise faults.invalid_input(f"{_BAD_URL}. The URL must begin with {_HTTPS}.")
-    if issuer is None:
-        raise faults.invalid(_BAD_URL)
-    if issuer[3]:
+    if issuer is None and not params["Url"].startswith("http://"):
+        raise faults.invalid("Invalid Open ID Connect Provider URL")
+    if issuer is None or issuer[3]:
         raise ApiFault("InvalidInput")  # without a message
     clients, given = dict.fromkeys(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(

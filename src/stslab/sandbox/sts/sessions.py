@@ -81,32 +81,34 @@ def issue(
     }
 
 
+def given_policies(params: Params) -> tuple[str, list[str]]:
+    """The session policy in a request, and the ARNs of others. Raises ValidationError by size."""
+    arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
+    inline = params.get("Policy", "")
+    for parameter, value, size, most in (
+        ("policyArns", f"[{', '.join(arns)}]", len(arns), _MOST_ARNS),
+        ("policy", inline, len(inline) + sum(map(len, arns)), _PLAINTEXT),
+    ):
+        if size > most:
+            raise faults.invalid(
+                f"1 validation error detected: Value '{value}' at '{parameter}' failed to satisfy "
+                f"constraint: Member must have length less than or equal to {most}"
+            )
+    return inline, arns
+
+
 def session_policies(
     view: View, account: str, params: Params, managed_text: ManagedText
 ) -> tuple[SessionPolicy, ...]:
     """The session policies of a request. Raises ValidationError or MalformedPolicyDocument."""
-    arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
-    inline = params.get("Policy")
-    if len(arns) > _MOST_ARNS:
-        raise _too_long("policyArns", f"[{', '.join(arns)}]", _MOST_ARNS)
-    if len(inline or "") + sum(map(len, arns)) > _PLAINTEXT:
-        raise _too_long("policy", inline or "", _PLAINTEXT)
-    passed = []
-    if inline is not None:
-        passed.append(SessionPolicy("inline", checked(inline, PolicyKind.SESSION)))
+    inline, arns = given_policies(params)
+    passed = [SessionPolicy("inline", checked(inline, PolicyKind.SESSION))] if inline else []
     for arn in arns:
         document = managed_text(view, account, arn)
         if document is None:
             raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
         passed.append(SessionPolicy(f"managed {arn}", document, arn))
     return tuple(passed)
-
-
-def _too_long(parameter: str, value: str, most: int) -> ApiFault:
-    return faults.invalid(
-        f"1 validation error detected: Value '{value}' at '{parameter}' failed to satisfy "
-        f"constraint: Member must have length less than or equal to {most}"
-    )
 
 
 def _token_size(policies: Sequence[SessionPolicy], tags: Tags, least: int) -> int:
