@@ -65,3 +65,10 @@ def test_the_policies_that_a_role_can_have_are_simulated(
 ) -> None:
     answer = direct.client("iam").simulate_custom_policy(**params)
     assert {one["EvalDecision"] for one in answer["EvaluationResults"]} == {"allowed"}
+
+
+def test_the_characters_of_a_long_policy_are_too_many_policies(direct: Direct) -> None:
+    """The AWS CLI makes a list of them from ``file://``; AWS takes 2000, as runbooks tell."""
+    with pytest.raises(ClientError, match="length less than or equal to 2000") as refused:
+        direct.client("iam").simulate_custom_policy(**call(list(policy(2001)), 1, 1))
+    assert refused.value.response["Error"]["Code"] == "ValidationError"

@@ -16,11 +16,16 @@ from stslab.structures import beside
 Shape = Any
 """A shape of botocore, which is untyped."""
 SERVICES = ("iam", "sts", "s3", "cloudformation")
+_UNWRITTEN: Mapping[str, Any] = beside(__file__, "unwritten.yaml")
 
 
 @functools.cache
 def model(service: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    loaded = Loader().load_service_model(service, "service-2")
+    for shape, members in _UNWRITTEN.get(service, {}).items():
+        for name, constraints in members.items():
+            loaded["shapes"][shape]["members"][name].update(constraints)
+    return ServiceModel(loaded, service)
 
 
 @functools.cache

@@ -375,7 +375,11 @@ def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> S
     try:
         return Source(identifier, kind, text, NamedPolicy(unique or identifier, parse(plain, kind)))
     except MalformedPolicy as error:
-        raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
+        listed_as, _, number = identifier.partition(".")
+        message = f"Policy {identifier} is not valid: {error.message}"
+        if listed_as == "PolicyInputList":
+            message = f"Policy input list item {number} has invalid content"
+        raise faults.invalid_input(message) from error
 
 
 def places_of(text: str) -> list[Span]:

@@ -26,7 +26,6 @@ Members = dict[str, Any]
 Tags = tuple[tuple[str, str], ...]
 NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session or a source identity, in a token or an assertion
 _MOST_TAGS = 50
-_MOST_ARNS = 10
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
 _OF_TAGS = 6.62  # bytes for each character of session tags, which hardly pack
@@ -81,27 +80,17 @@ def issue(
     }
 
 
-def given_policies(params: Params) -> tuple[str, list[str]]:
-    """The session policy in a request, and the ARNs of others. Raises ValidationError by size."""
-    arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
-    inline = params.get("Policy", "")
-    for parameter, value, size, most in (
-        ("policyArns", f"[{', '.join(arns)}]", len(arns), _MOST_ARNS),
-        ("policy", inline, len(inline) + sum(map(len, arns)), _PLAINTEXT),
-    ):
-        if size > most:
-            raise faults.invalid(
-                f"1 validation error detected: Value '{value}' at '{parameter}' failed to satisfy "
-                f"constraint: Member must have length less than or equal to {most}"
-            )
-    return inline, arns
-
-
 def session_policies(
     view: View, account: str, params: Params, managed_text: ManagedText
 ) -> tuple[SessionPolicy, ...]:
     """The session policies of a request. Raises ValidationError or MalformedPolicyDocument."""
-    inline, arns = given_policies(params)
+    inline = params.get("Policy", "")
+    arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
+    if len(inline) + sum(map(len, arns)) > _PLAINTEXT:
+        raise faults.invalid(
+            f"1 validation error detected: Value '{inline}' at 'policy' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {_PLAINTEXT}"
+        )
     passed = [SessionPolicy("inline", checked(inline, PolicyKind.SESSION))] if inline else []
     for arn in arns:
         document = managed_text(view, account, arn)
