@@ -102,7 +102,7 @@ class Simulation(NamedTuple):
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     attached, boundary = _attached_to(view, request)
-    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
+    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY, *_RESOURCE_KINDS)
     return {"ContextKeyNames": _keys_in((*attached, *boundary, *given))}
 
 
@@ -253,10 +253,10 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
 
 
-def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> list[Source]:
+def _given(params: Params, name: str, *kinds: PolicyKind, called: str = "") -> list[Source]:
     """The policies in a parameter, identified by its name and their number in it, from 1."""
     texts = enumerate(params.get(name, ()), start=1)
-    return [_source(f"{called or name}.{number}", text, kind) for number, text in texts]
+    return [_source(f"{called or name}.{number}", text, *kinds) for number, text in texts]
 
 
 def entity_of(view: View, account: str, arn: str) -> User | Group | Role | None:
@@ -323,7 +323,7 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         if statement.principal and "Service" in dict(statement.principal.names or ()):
             raise faults.invalid_input("Principal of type Service is not supported")
     controls = [
-        _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
+        _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, called=f"SCP.{number}")
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
     context = {**({} if caller else _OF_NOBODY), **_context(params.get("ContextEntries", ()))}
@@ -368,13 +368,16 @@ def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[S
         yield _source(policy.name, policy.document, kind, unique=f"{kind} {arn}")
 
 
-def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> Source:
-    """``unique`` replaces the identifier where two policies may have the same one."""
+def _source(identifier: str, text: str, *kinds: PolicyKind, unique: str = "") -> Source:
+    """The policy as the first kind it can be. ``unique`` replaces an identifier that two have."""
     # AWS's simulator does not check the characters of a Sid: hexadecimal digits stand for them.
     plain = _SID.sub(lambda sid: sid[1] + sid[2].encode("utf-8", "surrogatepass").hex(), text)
     try:
-        return Source(identifier, kind, text, NamedPolicy(unique or identifier, parse(plain, kind)))
+        named = NamedPolicy(unique or identifier, parse(plain, kinds[0]))
+        return Source(identifier, kinds[0], text, named)
     except MalformedPolicy as error:
+        if kinds[1:]:
+            return _source(identifier, text, *kinds[1:])
         listed_as, _, number = identifier.partition(".")
         message = f"Policy {identifier} is not valid: {error.message}"
         if listed_as == "PolicyInputList":
