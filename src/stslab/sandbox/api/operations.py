@@ -23,8 +23,8 @@ _UNWRITTEN: Mapping[str, Any] = beside(__file__, "unwritten.yaml")
 def model(service: str) -> ServiceModel:
     loaded = Loader().load_service_model(service, "service-2")
     for shape, members in _UNWRITTEN.get(service, {}).items():
-        for name, constraints in members.items():
-            loaded["shapes"][shape]["members"][name].update(constraints)
+        for name, traits in members.items():
+            loaded["shapes"][shape]["members"][name].update(traits)
     return ServiceModel(loaded, service)
 
 

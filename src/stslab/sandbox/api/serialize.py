@@ -183,14 +183,15 @@ def _map(shape: Shape, value: Mapping[str, Any]) -> str:
 
 
 def _time(shape: Shape, value: datetime | str) -> str:
-    """A time, to the second unless ``answers.yaml`` says otherwise; a text stays as it is."""
+    """A time, to the second unless the YAML files say otherwise; a text stays as it is."""
     if isinstance(value, str):
         return value
-    if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
+    written = shape.serialization.get("timestampFormat")
+    if written == "rfc822":
         return format_datetime(value, usegmt=True)
     if shape.name in _WITH_ZEROS:
         value = value.replace(microsecond=0)
-    exact = shape.name in _TO_THE_MILLISECOND or shape.name in _WITH_ZEROS
+    exact = written == "milliseconds" or shape.name in _TO_THE_MILLISECOND | _WITH_ZEROS
     precision = "milliseconds" if exact else "seconds"
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -235,3 +236,22 @@ def test_one_issuers_key_does_not_sign_for_another(federation: Federation) -> No
             SAMLProviderArn=federation.provider,
             SAMLMetadataDocument=minting.metadata(federation.idp),
         )
+
+
+def test_the_times_of_one_provider_are_to_the_millisecond(federation: Federation) -> None:
+    """And those of a list to the second: cloud-custodian, tests/data/placebo/test_saml_provider."""
+    bodies: list[str] = []
+    iam = federation.account.client("iam", "admin")
+    iam.meta.events.register(
+        "after-call.iam", lambda http_response, **_: bodies.append(http_response.text)
+    )
+    url = "https://millisecond.example.com"
+    made = iam.create_open_id_connect_provider(Url=url, ThumbprintList=["a" * 40])
+    iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["OpenIDConnectProviderArn"])
+    iam.get_saml_provider(SAMLProviderArn=federation.provider)
+    times = re.findall(r"<(?:CreateDate|ValidUntil)>([^<]*)<", "".join(bodies))
+    assert len(times) == 3
+    assert all(re.fullmatch(r"[0-9T:-]{19}\.[0-9]{3}Z", time) for time in times)
+    bodies.clear()
+    iam.list_saml_providers()
+    assert re.search(r"<ValidUntil>[0-9T:-]{19}Z</ValidUntil>", bodies[0])
