@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from stslab.policy import Principal, PrincipalKind
+from stslab.policy.request import account_of
 from stslab.sandbox.api.faults import invalid, invalid_client_token, is_full, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
@@ -128,7 +129,7 @@ class Engine:
 
     def as_role(self, role_arn: str) -> Caller:
         """Assume a service role (User Guide, "AWS CloudFormation service role")."""
-        account = role_arn.split(":")[4]
+        account = account_of(role_arn) or ""
         service = Caller(Principal(PrincipalKind.SERVICE, SERVICE, account=account))
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
         with suppress(ApiFault):
