@@ -21,7 +21,7 @@ from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
 from stslab.structures import beside
 
-_SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
+_SCOPED = re.compile(r"Credential=[^,=]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
 FORM = "application/x-www-form-urlencoded"
 # STS API Reference: "Calling ... does not require the use of AWS security credentials."
@@ -180,7 +180,7 @@ def _from_header(headers: canonical.Headers) -> Claim:
     if algorithm != canonical.ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
     fields: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in rest.split(","))):
+    for part in rest.replace(",", " ").split():
         name, equals, value = part.partition("=")
         if not equals:
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
