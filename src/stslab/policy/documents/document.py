@@ -21,10 +21,7 @@ _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on val
 _POLICIES: Final = 2048
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
 _NO_JSON: Final = "This policy contains invalid Json"
-_NO_JSON_OF: Final = {
-    PolicyKind.IDENTITY: SYNTAX,
-    PolicyKind.SESSION: "The policy is not in the valid JSON format.",
-}
+_NO_OBJECT: Final = "The policy is not in the valid JSON format."  # of a session
 _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """The beginnings of UTF-16 text that was read as UTF-8 with ``surrogateescape``."""
 
@@ -79,7 +76,9 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
 @remembered(_POLICIES, _LARGEST)
 def _parsed(source: str | bytes, kind: PolicyKind) -> Policy:
     if isinstance(source, str):
-        document = load(source, _NO_JSON_OF.get(kind, _NO_JSON))
+        other = _NO_OBJECT if kind is PolicyKind.SESSION else _NO_JSON
+        begun = other == _NO_OBJECT and source.lstrip().startswith("{")
+        document = load(source, SYNTAX if begun or kind is PolicyKind.IDENTITY else other)
     else:
         document = marshal.loads(source)  # noqa: S302  # what was dumped just now
     return Policy(kind, document, read_policy(document, kind))

@@ -110,8 +110,7 @@ def addressed_service(request: HttpRequest) -> str:
 
     Without a scope it is S3, or STS if the request looks like the Query protocol.
     """
-    found = _SCOPED.search(request.header("authorization"))
-    if found:
+    if found := _SCOPED.search(request.header("authorization")):
         return found[1]
     parts = request.argument("X-Amz-Credential").split("/")
     if len(parts) == 5 and _SERVICE.fullmatch(parts[3]):  # noqa: PLR2004 - key, date, region, service, end
