@@ -44,6 +44,8 @@ _PAGES = {
     "components": "Error responses (S3); versity/versitygw's suite, sigv4_auth.go",
     "pasted": "reports of users of AWS: aws/aws-sdk-go#289, boto/boto3#2280",
     "swapped": "reports of users of AWS: boto/boto3#1391, krobertson/deb-s3#157",
+    "empty": "reports of users of S3: stefansundin/s3verify#1, TTLabs/EvaporateJS#353",
+    "blank": "reports of users of AWS: aws/aws-sdk-ruby#1651, serverless/serverless#6391",
     "part": "Checking object integrity in Amazon S3; public records of a part's wrong digest",
 }
 

@@ -146,7 +146,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     if version.marker:
         raise fault("InvalidRequest", SAYS["source deleted"])
     if version.storage_class in ARCHIVED:
-        raise fault("InvalidObjectState", SAYS["source archived"], StorageClass=version.storage_class)
+        raise fault("InvalidObjectState", SAYS["archived"], StorageClass=version.storage_class)
     check_signed(request, version.encryption)
     preconditions.check_source(request, version)
     return (version.version_id if version_id or version.version_id != NULL else None), version

@@ -25,6 +25,7 @@ HEADER, QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersErr
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
+_COMPONENT = re.compile(r"[^=]*=[^=]*[^=\s]\s*")
 _ONCE = canonical.PARAMETERS[canonical.ALGORITHM]
 _REQUIRED = _ONCE - {"X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 _OWNER = "x-amz-expected-bucket-owner"
@@ -36,14 +37,13 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     """Verify the signature in the Authorization header, with S3's order of checks."""
     payload_hash = _payload_hash(headers)
     time = sent_at(headers, context)
-    _, _, rest = headers["authorization"].partition(" ")
-    parts = [part.strip() for part in rest.split(",")]
+    parts = headers["authorization"].partition(" ")[2].split(",")
     if len(parts) != len(_COMPONENTS):
         raise fault(HEADER, SAYS[HEADER] + SAYS["credential components"])
-    if wrong := next((part for part in parts if part.count("=") != 1), ""):
+    if wrong := next((part for part in parts if not _COMPONENT.fullmatch(part)), ""):
         raise fault(HEADER, f'{SAYS[HEADER]}the authorization component "{wrong}" is malformed.')
-    fields = {name: value for name, _, value in (part.partition("=") for part in parts)}
-    if missing := next((name for name in _COMPONENTS if not fields.get(name)), ""):
+    fields = {name: value for name, _, value in (part.strip().partition("=") for part in parts)}
+    if missing := next((name for name in _COMPONENTS if name not in fields), ""):
         raise fault(HEADER, f"{SAYS[HEADER]}missing {missing}.")
     credential = _credential(fields["Credential"], HEADER)
     if credential.date != stamp(time)[:8]:
@@ -201,8 +201,10 @@ def _credential(text: str, code: str) -> canonical.Credential:
     credential, extra, problem = canonical.Credential.of(text), {}, ""
     if credential is None:
         raise fault(code, SAYS[code] + SAYS["credential"])
-    _, date, region, service, terminal = credential
-    if not canonical.basic_time(f"{date}T000000Z"):
+    key, date, region, service, terminal = credential
+    if not key:
+        problem = "a non-empty Access Key (AKID) must be provided in the credential."
+    elif not canonical.basic_time(f"{date}T000000Z"):
         problem = SAYS["credential date"].format(date)
     elif not region:
         problem = "a non-empty region must be provided in the credential."

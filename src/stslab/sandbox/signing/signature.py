@@ -117,10 +117,9 @@ def addressed_service(request: HttpRequest) -> str:
         return parts[3]
     if request.path != "/":
         return canonical.S3
+    is_query = bool(request.argument("Action"))
     if request.method == "POST":
         is_query = request.header("content-type").partition(";")[0].strip().lower() == FORM
-    else:
-        is_query = bool(request.argument("Action"))
     return "sts" if is_query else canonical.S3
 
 
@@ -188,22 +187,21 @@ def _from_header(headers: canonical.Headers) -> Claim:
             raise _incomplete(f"Authorization header has '{name}' more than once.")
         fields[name] = value
     date = headers.get("x-amz-date") or headers.get("date", "")
-    absent = [name for name in _FIELDS if name not in fields]
-    missing = [f"requires '{name}' parameter." for name in absent]
+    missing = [f"requires '{name}' parameter." for name in _FIELDS if name not in fields]
     if not date:
         missing.append(_SAYS["requires a date"])
     if missing:
         text = " ".join(f"Authorization header {problem}" for problem in missing)
         raise _incomplete(f"{text} Authorization={algorithm}")
-    return _parsed(fields, date, headers.get(TOKEN, ""), in_query=False)
+    token = headers.get(TOKEN, "") or " " * (TOKEN in headers)  # an empty token is not none
+    return _parsed(fields, date, token, in_query=False)
 
 
 def _from_query(parameters: Mapping[str, str]) -> Claim:
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise missing_token()
     absent = [name for name in _PARAMETERS if name not in parameters]
-    missing = [f"AWS query-string parameters must include '{name}'." for name in absent]
-    if missing:
+    if missing := [f"AWS query-string parameters must include '{name}'." for name in absent]:
         raise _incomplete(f"{' '.join(missing)} Re-examine the query-string parameters.")
     fields = {name: parameters[f"X-Amz-{name}"] for name in _FIELDS}
     token = parameters.get("X-Amz-Security-Token", "")
