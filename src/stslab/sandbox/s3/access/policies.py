@@ -139,6 +139,7 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 
 _MAX_SIZE = 20 * 1024
 _ORDER = "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
+_SYNTAX = ("Syntax errors in policy.", "Invalid policy syntax.")  # in IAM's words, and in S3's
 _UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
 # Condition keys of requests through access points, and for buckets with tags in use.
@@ -152,7 +153,7 @@ def _checked(view: View, text: str, bucket: str) -> str:
     try:
         parsed = parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
-        raise _in_s3s_words(error.message) from None
+        raise _in_s3s_words(error.message.replace(*_SYNTAX)) from None
     for each in parsed.statements:
         if not each.resources:
             raise _malformed("Missing required field Resource")
