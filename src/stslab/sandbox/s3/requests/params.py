@@ -147,6 +147,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "date": canonical.header_time,
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
+    "pairs": lambda text: msgspec.json.decode(msgspec.convert(text, bytes), type=dict[str, str]),
 }
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
@@ -264,8 +265,8 @@ def _converted(member: _Member, text: str) -> object:
     name = member.wire_name
     try:
         return member.convert(text)
-    except ValueError:
-        message = f"Invalid value for {name}"
+    except (ValueError, msgspec.DecodeError):
+        message = _TABLES.messages.get(member.name, f"Invalid value for {name}")
         if member.convert is integer:
             message = f"Provided {name} not an integer or within integer range"
         raise invalid_argument(message, name, text) from None
