@@ -305,6 +305,21 @@ def test_statements_named_like_those_of_acls_are_the_users_own(account, shell, f
     assert deny["Sid"] in s3.get_bucket_policy(**where)["Policy"]
 
 
+@pytest.mark.parametrize("sid", ["AccessControlList1", "AllowedByS3", "RestrictPublicBuckets"])
+def test_a_denial_named_like_what_s3_adds_is_the_users_own(account, shell, fresh, sid):
+    name = f"why-{fresh}"
+    where = {"Bucket": f"b-{name}"}
+    denials = {"Sid": sid, "Action": "s3:PutObjectAcl"}, {"Action": "s3:GetObject"}
+    s3 = bucket_for_both(account, name, *denials)
+    s3.put_object(**where, Key="a.txt", Body=b"a")
+    told = refused(account, lambda: s3.get_object(**where, Key="a.txt"))
+    shell.run(told["changes"][0]["options"][0]["command"])
+    assert sid in s3.get_bucket_policy(**where)["Policy"]
+    told = refused(account, lambda: s3.put_object_acl(**where, Key="a.txt", ACL="private"))
+    shell.run(told["changes"][0]["options"][0]["command"])
+    s3.put_object_acl(**where, Key="a.txt", ACL="private")
+
+
 def test_what_denies_both_deletions_is_written_as_it_is(account, shell, fresh):
     name = f"why-{fresh}"
     both = {"NotAction": "s3:PutObject", "Resource": f"arn:aws:s3:::b-{name}/safe/*"}

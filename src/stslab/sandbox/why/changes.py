@@ -105,8 +105,9 @@ texts = partial(beside, __file__, "texts.yaml")
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
 _S3, _NEW = "arn:aws:s3:::", "new"
-_RESTRICTING = "RestrictPublicBuckets"
-_ADDED = re.compile(f"AccessControlList[0-9]+|AllowedByS3|{_RESTRICTING}")
+_ADDED = re.compile(
+    r"(?s)Allow (AccessControlList[0-9]+ .*|AllowedByS3 \*)|Deny RestrictPublicBuckets \*"
+)
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -180,7 +181,7 @@ def _without(
     document = policy.document.document
     kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
     changed = {**document, "Statement": kept} if kept else None
-    if kind is PolicyKind.RESOURCE and statement.source.get("Sid") == _RESTRICTING:
+    if _added_by_s3(kind, statement.source):  # for RestrictPublicBuckets
         return Option(texts()["restricted"], situation.with_policy(kind, policy.name, changed))
     label = "this statement" if _of_another(situation.request, kind) else statement.label
     what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
@@ -327,8 +328,12 @@ def _put(
 
 
 def _added_by_s3(kind: PolicyKind, statement: Document) -> bool:
-    """Whether it is in no policy: it stands for an ACL, a setting, or what S3 allows of itself."""
-    return kind is PolicyKind.RESOURCE and bool(_ADDED.fullmatch(statement.get("Sid", "")))
+    """Whether it is in no policy: it stands for an ACL, a setting, or what S3 allows of itself.
+
+    A user's own may have the same Sid, but not everything (``*``) as the Resource.
+    """
+    named = " ".join(str(statement.get(name)) for name in ("Effect", "Sid", "Resource"))
+    return kind is PolicyKind.RESOURCE and bool(_ADDED.fullmatch(named))
 
 
 def _profile(account: str | None) -> str:
