@@ -76,6 +76,14 @@ def test_that_an_objects_tags_may_not_be_counted_is_no_denial(direct: Direct) ->
     assert (decision["action"], decision["decision"]) == ("s3:GetObject", "Allowed")
 
 
+def test_a_parameter_is_logged_as_it_was_sent(direct: Direct) -> None:
+    sent = {"ServerSideEncryption": "aws:kms", "SSEKMSEncryptionContext": "eyJ0ZWFtIjoiYmx1ZSJ9"}
+    direct.client("s3").create_bucket(Bucket="kept")
+    direct.client("s3").put_object(Bucket="kept", Key="k", Body=b"x", **sent)
+    logged = direct.log.events()[-1]["requestParameters"]
+    assert {name: logged[name] for name in sent} == sent
+
+
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     kept = DecisionLog(tmp_path)
     direct = Direct(log=kept)

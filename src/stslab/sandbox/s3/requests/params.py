@@ -139,6 +139,12 @@ def moment(text: str) -> datetime:
         raise ValueError(text) from error
 
 
+def pairs(text: str) -> str:
+    """The text, which must be a map of texts as JSON in base64. Raises DecodeError."""
+    msgspec.json.decode(msgspec.convert(text, bytes), type=dict[str, str])
+    return text
+
+
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "boolean": lambda text: ("false", "true", "0", "1").index(text.lower()) % 2 == 1,
     "integer": integer,
@@ -147,7 +153,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "date": canonical.header_time,
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
-    "pairs": lambda text: msgspec.json.decode(msgspec.convert(text, bytes), type=dict[str, str]),
+    "pairs": pairs,
 }
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
