@@ -101,6 +101,19 @@ def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     direct.stop()
 
 
+@pytest.mark.parametrize("secret", ["wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI/K7 MDENG", "wJalr=XU"])
+@pytest.mark.parametrize(
+    ("service", "call"), [("sts", "get_caller_identity"), ("s3", "list_buckets")]
+)
+def test_a_secret_in_the_place_of_the_key_is_not_logged(
+    direct: Direct, secret: str, service: str, call: str
+) -> None:
+    direct.keys["eve"] = (secret, "AKIAEVEEVEEVEEVEEVE1", None)
+    with pytest.raises(ClientError):
+        getattr(direct.client(service, "eve"), call)()
+    assert "wJalr" not in json.dumps(direct.log.events()[-1])
+
+
 def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "MAX_FILE", 4000)
     kept = DecisionLog(tmp_path)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import quote
 
+from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.identifiers import TOKEN_PREFIX
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
@@ -41,7 +42,9 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     if len(parts) != len(_COMPONENTS):
         raise fault(HEADER, SAYS[HEADER] + SAYS["credential components"])
     if wrong := next((part for part in parts if not _COMPONENT.fullmatch(part)), ""):
-        raise fault(HEADER, f'{SAYS[HEADER]}the authorization component "{wrong}" is malformed.')
+        said = f'{SAYS[HEADER]}the authorization component "{{}}" is malformed.'
+        unlogged = {"errorMessage": said.format(HIDDEN)}  # it may be a secret
+        raise ApiFault(HEADER, said.format(wrong), log=unlogged)
     fields = {name: value for name, _, value in (part.strip().partition("=") for part in parts)}
     if missing := next((name for name in _COMPONENTS if name not in fields), ""):
         raise fault(HEADER, f"{SAYS[HEADER]}missing {missing}.")

@@ -14,6 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import Principal, PrincipalKind
+from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
@@ -214,7 +215,8 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
         raise _incomplete(_SAYS["date"].format(date))
     credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
-        raise _incomplete(_SAYS["credential"].format(fields["Credential"]))
+        unlogged = {"errorMessage": _SAYS["credential"].format(HIDDEN)}  # it may be a secret
+        raise _incomplete(_SAYS["credential"].format(fields["Credential"]), log=unlogged)
     signed = tuple(fields["SignedHeaders"].split(";"))
     return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
