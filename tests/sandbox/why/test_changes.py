@@ -289,6 +289,30 @@ def test_no_policy_is_written_over_one_that_is_restricted_as_public(account, she
     call()
 
 
+def test_nothing_is_added_to_a_policy_that_is_restricted_as_public(account, shell, fresh):
+    name = f"why-{fresh}"
+    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}"}
+    s3.delete_public_access_block(**where)
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    public["Resource"] = f"arn:aws:s3:::b-{name}/*"
+    s3.put_bucket_policy(**where, Policy=document(public))
+    closed = {"RestrictPublicBuckets": True}
+    s3.put_public_access_block(**where, PublicAccessBlockConfiguration=closed)
+
+    def call() -> Any:
+        return account.client("s3", "partner").put_object(**where, Key="a.txt", Body=b"a")
+
+    told = refused(account, call)
+    (change,) = told["changes"]
+    assert "RestrictPublicBuckets" in change["options"][0]["what"]
+    assert told["complete"] is False
+    named = {**public, "Principal": {"AWS": f"arn:aws:iam::{PARTNER}:root"}}
+    s3.put_bucket_policy(**where, Policy=document(named))
+    told = refused(account, call)
+    shell.run(told["changes"][0]["options"][0]["command"])
+    call()
+
+
 def test_statements_named_like_those_of_acls_are_the_users_own(account, shell, fresh):
     name = f"why-{fresh}"
     deny = {"Sid": "AccessControlListsStay", "Effect": "Deny", "Resource": "*"}

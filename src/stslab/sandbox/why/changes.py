@@ -182,7 +182,10 @@ def _without(
     kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
     changed = {**document, "Statement": kept} if kept else None
     if _added_by_s3(kind, statement.source):  # for RestrictPublicBuckets
-        return Option(texts()["restricted"], situation.with_policy(kind, policy.name, changed))
+        after = situation.with_policy(kind, policy.name, changed)
+        refuses = any(each.kind is kind and each.blocks for each in after.decide().layers)
+        # What is missing then is to be added to the policy that names the callers, not to this one.
+        return Option(texts()["restricted"], None if refuses else after)
     label = "this statement" if _of_another(situation.request, kind) else statement.label
     what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
     return _put(situation, kind, policy.name, changed, what, statement=statement.source)
