@@ -93,8 +93,7 @@ def policy_of(kind: str) -> Connection:
     return Connection(
         lambda given: [
             inline(kind, given[holder], given["PolicyName"], given.get("PolicyDocument", {}))
-        ],
-        lambda given: f"{given['PolicyName']}|{given[holder]}",
+        ]
     )
 
 

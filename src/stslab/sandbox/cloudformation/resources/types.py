@@ -64,6 +64,7 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     attributes: frozenset[str] = frozenset()
     acknowledged: bool = False
     name_property: str = ""
+    identifier: tuple[str, ...] = ()
     names: str = ""
     name_limit: int = 64
     tagged: bool = False
@@ -84,6 +85,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
         """
         if custom := given.get(self.name_property):
             return str(custom)
+        if self.identifier:
+            return "|".join(str(given[name]) for name in self.identifier)
         mixed = string.ascii_letters + string.digits
         suffix = "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
         if self.names == "short":

@@ -186,7 +186,7 @@ def create(job: Job, logical_id: str) -> None:
         delete(job, resource)  # left unfinished by an earlier process
     kind = kind_of(resource.type)
     name = kind.new_name(job.stack.name, logical_id, properties)
-    for other in _others(job, resource) if kind.name in NAMED else ():
+    for other in _others(job, resource) if kind.name in NAMED or kind.identifier else ():
         if other.physical_id == name:
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
     check_policies(job, resource, properties)
