@@ -114,8 +114,9 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
 def page(
     request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], object]
 ) -> Answer:
+    given = request.params.get("NextToken") or "null"  # which programs send for the first page
     try:
-        start = max(0, int(base64.urlsafe_b64decode(request.params.get("NextToken") or "MA==")))
+        start = 0 if given == "null" else max(0, int(base64.urlsafe_b64decode(given)))
     except ValueError:
         raise invalid("Invalid NextToken") from None
     end = start + PAGE
