@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
-from stslab.sandbox.s3 import lookups
+from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import BUCKET_NAME, Address, checked
 from stslab.sandbox.s3.requests.params import Document
@@ -89,6 +89,9 @@ class _Call(msgspec.Struct, frozen=True):
         keys = _request_keys(self.request, owner)
         if upload is not None:  # its parts are encrypted as the upload is
             keys |= _keys_of(upload.asked, _TABLES.keys)
+        if bucket and self.request.operation in _TABLES.creating:  # the key that S3 uses
+            used = upload.draft.encryption if upload else settings.encryption(self.request, bucket)
+            keys |= _keys_of({"SSEKMSKeyId": used.get("SSEKMSKeyId")}, _TABLES.keys)
         if version:
             keys["s3:VersionId"] = version
         found = lookups.version_at(self.view, where, version) if where.key else None

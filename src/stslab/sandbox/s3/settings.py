@@ -135,6 +135,8 @@ _AES = {
     "BucketKeyEnabled": False,
     "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
+SSE = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")  # the encryption of an object
+_OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
 _ENCRYPTION = Setting(
     "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
@@ -154,6 +156,28 @@ def encryption_rule(bucket: Bucket) -> Document:
     """The encryption rule for new objects; empty for the default encryption."""
     rule: Document = json.loads(bucket.settings.get("Encryption", '{"Rules": [{}]}'))["Rules"][0]
     return rule
+
+
+def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
+    """How S3 encrypts what a request writes: as the request asks, or else as the bucket does."""
+    params, rule = request.params, encryption_rule(bucket)
+    default = rule.get("ApplyServerSideEncryptionByDefault") or {}
+    usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
+    asked = (params.get("ServerSideEncryption", ""), params.get("SSEKMSKeyId"))
+    algorithm, key = asked if asked[0] else usual
+    fewer = algorithm == "aws:kms" and params.get("BucketKeyEnabled", rule.get("BucketKeyEnabled"))
+    kept = {name: str(one) for name, one in zip(SSE, (algorithm, key, fewer), strict=True) if one}
+    if algorithm.startswith("aws:kms"):
+        account = bucket.owner if request.caller.kind == "Anonymous" else request.caller.account
+        kept["SSEKMSKeyId"] = _key_arn(key or _OWN_KEY, bucket.region, account)
+    return kept
+
+
+def _key_arn(key: str, region: str, owner: str) -> str:
+    """The ARN of a KMS key of an account. Another alias stays, since there is no key behind it."""
+    own = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{owner}/{_OWN_KEY}"))
+    key = own if key == _OWN_KEY else key
+    return key if key.startswith(("arn:", "alias/")) else f"arn:aws:kms:{region}:{owner}:key/{key}"
 
 
 def _stored(setting: Setting, bucket: Bucket) -> Answer | None:

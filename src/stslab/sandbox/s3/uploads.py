@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import listing, lookups, preconditions, versions
+from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.objects import check_number
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.s3.versions import ENCRYPTION, Contents, Span
+from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
@@ -46,7 +46,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         upload_id=lookups.token(lookups.stamp(request.now) + secrets.token_hex(36)),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
-        asked={name: str(request.params[name]) for name in ENCRYPTION if request.params.get(name)},
+        asked={key: str(value) for key in settings.SSE if (value := request.params.get(key))},
         algorithm=algorithm,
     )
     tx.put(upload)

@@ -5,7 +5,6 @@ purpose bucket"; S3 API Reference, "PutObject".
 """
 
 import secrets
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from email.errors import HeaderParseError
@@ -30,9 +29,7 @@ Contents = Callable[[Pieces], Content]
 """Reads content, once in a request."""
 
 _USUAL = {"ContentType": "binary/octet-stream"}  # an empty one is kept, too
-ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-_OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
@@ -71,27 +68,9 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     algorithm = params.get("ServerSideEncryption", "")
     if params.get("SSEKMSKeyId") and not algorithm.startswith("aws:kms"):
         raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", params["SSEKMSKeyId"])
-    default = rule.get("ApplyServerSideEncryptionByDefault") or {}
-    usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
-    asked = (algorithm, params.get("SSEKMSKeyId")) if algorithm else usual
-    values = (*asked, params.get("BucketKeyEnabled", rule.get("BucketKeyEnabled")))
-    kept = {name: str(value) for name, value in zip(ENCRYPTION, values, strict=True) if value}
-    if kept["ServerSideEncryption"].startswith("aws:kms"):
-        account = bucket.owner if request.caller.kind == "Anonymous" else request.caller.account
-        kept["SSEKMSKeyId"] = _key_arn(kept.get("SSEKMSKeyId", _OWN_KEY), bucket.region, account)
-    else:
-        kept.pop("BucketKeyEnabled", None)
+    kept = settings.encryption(request, bucket)
     check_signed(request, kept)
     return kept
-
-
-def _key_arn(key: str, region: str, account: str) -> str:
-    """The ARN of a KMS key of the account. Another alias stays, since there is no key behind it."""
-    if key.startswith("arn:") or (key.startswith("alias/") and key != _OWN_KEY):
-        return key
-    if key == _OWN_KEY:
-        key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{account}/{key}"))
-    return f"arn:aws:kms:{region}:{account}:key/{key}"
 
 
 def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
