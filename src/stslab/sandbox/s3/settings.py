@@ -174,10 +174,10 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
 
 
 def _key_arn(key: str, region: str, owner: str) -> str:
-    """The ARN of a KMS key of an account. Another alias stays, since there is no key behind it."""
-    own = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{owner}/{_OWN_KEY}"))
-    key = own if key == _OWN_KEY else key
-    return key if key.startswith(("arn:", "alias/")) else f"arn:aws:kms:{region}:{owner}:key/{key}"
+    """The ARN of a KMS key of an account. Each alias stands for a key of its own."""
+    if key.startswith("alias/"):
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{owner}/{key}"))
+    return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{owner}:key/{key}"
 
 
 def _stored(setting: Setting, bucket: Bucket) -> Answer | None:
