@@ -266,7 +266,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     """The condition keys of all actions.
 
     Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
-    condition key examples".
+    condition key examples" (of a copy's source the bucket comes first, also after a slash).
     """
     keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": "1.3"}
     proof = request.authenticated
@@ -279,7 +279,8 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
     keys |= _TABLES.defaults.get(request.operation, {})
-    keys |= _keys_of(request.params, _TABLES.keys)
+    copied = str(request.params.get("CopySource", "")).removeprefix("/") or None
+    keys |= _keys_of({**request.params, "CopySource": copied}, _TABLES.keys)
     if etag := request.params.get("IfMatch"):
         keys["s3:if-match"] = etag.strip('"')
     if request.operation in _TABLES.creating:

@@ -59,15 +59,14 @@ def _plain(value: str) -> str:
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
-    params, rule = request.params, settings.encryption_rule(bucket)
-    if params.get("SSECustomerAlgorithm"):
+    asked, rule = request.params, settings.encryption_rule(bucket)
+    if asked.get("SSECustomerAlgorithm"):
         allowed = "NONE" in str(rule.get("BlockedEncryptionTypes"))
         raise fault("NotImplemented") if allowed else acl.prevented(request, bucket, "SSE-C")
-    if params.get("SSECustomerKey") or params.get("SSECustomerKeyMD5"):
+    if asked.get("SSECustomerKey") or asked.get("SSECustomerKeyMD5"):
         raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
-    algorithm = params.get("ServerSideEncryption", "")
-    if params.get("SSEKMSKeyId") and not algorithm.startswith("aws:kms"):
-        raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", params["SSEKMSKeyId"])
+    if asked.get("SSEKMSKeyId") and not asked.get("ServerSideEncryption", "").startswith("aws:kms"):
+        raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", asked["SSEKMSKeyId"])
     kept = settings.encryption(request, bucket)
     check_signed(request, kept)
     return kept
