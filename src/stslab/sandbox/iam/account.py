@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.iam.answers import Members, tags
+from stslab.sandbox.iam.answers import Members, Uses, tags
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
@@ -66,7 +66,7 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
         if not wanted or kind in wanted
         for entity in answers.by_name(entities)
     ]
-    show = partial(_detail, view, uses)
+    show = partial(_detail, view, uses, request.now)
     answer = answers.page("entries", entries, request.params, lambda entry: show(entry[1]))
     entries = answer.pop("entries")
     for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
@@ -74,7 +74,7 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
     return answer
 
 
-def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Members]:
+def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[str, Members]:
     """The list in the answer that has the entity, and the entity with all that it holds."""
     if isinstance(entity, ManagedPolicy):
         show = partial(answers.policy_version, entity, with_document=True)
@@ -86,7 +86,7 @@ def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Mem
     elif isinstance(entity, Role):
         held = answers.by_name(lookups.profiles_with(view, entity))
         profiles = [answers.listed_profile(view, profile) for profile in held]
-        details = {**answers.whole_role(view, entity), "InstanceProfileList": profiles}
+        details = {**answers.whole_role(view, entity, now), "InstanceProfileList": profiles}
         details["Tags"] = tags(entity.tags)
     else:
         details = answers.group(entity)

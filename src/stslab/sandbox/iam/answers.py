@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -133,9 +134,11 @@ def role(view: View, record: Role) -> Members:
     }
 
 
-def whole_role(view: View, record: Role) -> Members:
-    """A role as in GetRole's answer, with tags, boundary and last use."""
+def whole_role(view: View, record: Role, now: datetime) -> Members:
+    """A role as in GetRole's answer, with tags, boundary and the last use in 400 days."""
     used = record.last_used
+    if used and now - used.at > timedelta(days=400):
+        used = None
     last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
     return {**role(view, record), **_tagged_and_bounded(record), "RoleLastUsed": last}
 

@@ -98,7 +98,7 @@ def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:
-    return {"Role": answers.whole_role(view, lookups.named(view, Role, request))}
+    return {"Role": answers.whole_role(view, lookups.named(view, Role, request), request.now)}
 
 
 def update_role(tx: Transaction, request: ApiRequest) -> None:
