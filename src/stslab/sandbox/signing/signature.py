@@ -119,7 +119,7 @@ def addressed_service(request: HttpRequest) -> str:
     if request.path != "/":
         return canonical.S3
     is_query = bool(request.argument("Action"))
-    if request.method == "POST":
+    if request.method == "POST" and not is_query:
         is_query = request.header("content-type").partition(";")[0].strip().lower() == FORM
     return "sts" if is_query else canonical.S3
 
