@@ -166,8 +166,8 @@ def _claim(request: HttpRequest, headers: canonical.Headers) -> Claim:
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
         raise _mismatch(_SAYS["host not signed"])
-    # The payload's hash is covered whether or not its header is signed.
-    signed = {*claim.signed_headers, HASH_HEADER}
+    # The payload's hash and the date are covered whether or not their headers are signed.
+    signed = {*claim.signed_headers, HASH_HEADER, "x-amz-date"}
     if unsigned := sorted(name for name in headers.keys() - signed if name.startswith("x-amz-")):
         raise _mismatch(f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.")
     return claim
