@@ -104,8 +104,9 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     Neither limits a service-linked role ("Service control policies (SCPs)", "Resource control
     policies (RCPs)"). RCPs only deny: RCPFullAWSAccess is always attached at every level.
     """
-    principal = question.request.principal
+    principal, service = question.request.principal, question.action.partition(":")[0]
     limited = principal.member and not principal.service_linked
+    limited = limited and service not in catalogue.table("unrestricted")
     scps = enumerate(policies.scps if limited else (), 1)
     controls = [layer(_SCP, level, question, number) for number, level in scps]
     if policies.rcps and not _exempt_from_resource_control(question):
