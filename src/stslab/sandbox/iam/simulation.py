@@ -302,7 +302,6 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
     params, nobody = request.params, f"arn:aws:iam::{request.account}:user/policy-simulator"
     sources, boundary = _attached_to(view, request)
     caller = params.get("CallerArn", params.get("PolicySourceArn", ""))
-    caller = "" if ":group/" in caller else caller
     bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY) or boundary
     if len(bounds) > 1:
         raise faults.invalid_input(
@@ -312,11 +311,12 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
     arn = split_arn(owner or "")
     if owner and arn is None:
         raise faults.invalid_input(f"'{owner}' is not a valid as a Resource Owner.")
-    if not _SOURCE.fullmatch(caller or nobody) or ":user/" not in params.get("CallerArn", ":user/"):
-        raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
-    principal = Principal.from_arn(caller or nobody, user_id=caller or _NOBODY)
-    if text and ":user/" not in caller:  # whose principals are compared with the caller
+    if text and not caller:  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
+    if not _SOURCE.fullmatch(caller or nobody):
+        raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
+    caller = "" if ":group/" in caller else caller  # no policy can name a group
+    principal = Principal.from_arn(caller or nobody, user_id=caller or _NOBODY)
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
     for statement in (each for one in resource for each in one.policy.document.statements):
