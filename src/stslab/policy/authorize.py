@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.policy.decision import WITH_ARTICLE, Decision, Layer, Question, layer, level_of
-from stslab.policy.documents.document import NamedPolicy
+from stslab.policy.documents.document import NamedPolicy, parse
 from stslab.policy.documents.statement import Level, Mismatch
 from stslab.policy.request import Context, PrincipalKind, Request, split_arn
 from stslab.structures import beside
@@ -57,7 +58,12 @@ class Layers(msgspec.Struct, frozen=True):
 
 def authorize(request: Request, policies: Policies) -> Decision:
     arn = split_arn(request.resource)
-    bounded = policies.boundaries is not None
+    shared, bounded = policies.resource, policies.boundaries is not None
+    if shared and ":execute-api:" in request.resource:  # "API Gateway resource policy examples"
+        api = request.resource.partition("/")[0]
+        text = shared.document.text().replace('"execute-api:/', f'"{api}/')
+        shared = NamedPolicy(shared.name, parse(text, shared.document.kind))
+        policies = replace(policies, resource=shared)
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
         reason = f"no permissions are required to perform {request.action}"
@@ -105,9 +111,8 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     policies (RCPs)"). RCPs only deny: RCPFullAWSAccess is always attached at every level.
     """
     principal, service = question.request.principal, question.action.partition(":")[0]
-    limited = principal.member and not principal.service_linked
-    limited = limited and service not in catalogue.table("unrestricted")
-    scps = enumerate(policies.scps if limited else (), 1)
+    exempt = principal.service_linked or service in catalogue.table("unrestricted")
+    scps = enumerate(policies.scps if principal.member and not exempt else (), 1)
     controls = [layer(_SCP, level, question, number) for number, level in scps]
     if policies.rcps and not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
