@@ -60,10 +60,9 @@ def authorize(request: Request, policies: Policies) -> Decision:
     arn = split_arn(request.resource)
     shared, bounded = policies.resource, policies.boundaries is not None
     if shared and ":execute-api:" in request.resource:  # "API Gateway resource policy examples"
-        api = request.resource.partition("/")[0]
-        text = shared.document.text().replace('"execute-api:/', f'"{api}/')
-        shared = NamedPolicy(shared.name, parse(text, shared.document.kind))
-        policies = replace(policies, resource=shared)
+        full = '"' + request.resource.split("/")[0]
+        text = shared.document.text().replace('"execute-api:/', f"{full}/")
+        policies = replace(policies, resource=NamedPolicy(shared.name, parse(text, _RESOURCE)))
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
         reason = f"no permissions are required to perform {request.action}"

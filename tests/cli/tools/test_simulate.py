@@ -43,6 +43,11 @@ def simulate(tmp_path, monkeypatch):
     return run
 
 
+def escaped(held):
+    """A policy as API Gateway prints it."""
+    return json.dumps(json.dumps(held))[1:-1]
+
+
 ASKED = ["--principal", ALICE, "--action", "s3:GetObject", "--resource", BUCKET]
 
 
@@ -74,6 +79,15 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
         ("--resource-policy", json.dumps),
         # "GetInlinePolicyForPermissionSet" (IAM Identity Center)
         ("--policy", lambda held: {"InlinePolicy": json.dumps(held)}),
+        # "GetResourcePolicy" (AWS Glue; VPC Lattice), "GetTablePolicy" (S3 Tables), "GetPolicy" (IoT)
+        ("--resource-policy", lambda held: {"PolicyInJson": json.dumps(held), "PolicyHash": "x"}),
+        ("--resource-policy", lambda held: {"policy": json.dumps(held)}),
+        ("--resource-policy", lambda held: {"resourcePolicy": json.dumps(held)}),
+        ("--resource-policy", lambda held: {"policyName": "x", "policyDocument": json.dumps(held)}),
+        # "GetRestApi" (API Gateway): it is escaped, as c7n/resources/apigw.py (Cloud Custodian) and
+        # Crossplane's provider know; and what --query policy took out
+        ("--resource-policy", lambda held: {"id": "x", "policy": escaped(held)}),
+        ("--resource-policy", escaped),
     ],
 )
 def test_a_policy_may_stand_in_what_an_aws_command_prints(simulate, flag, answer):
@@ -84,6 +98,13 @@ def test_a_policy_may_stand_in_what_an_aws_command_prints(simulate, flag, answer
     found = simulate(*ASKED, flag, "printed.json", *own, **files)
     assert found.output.startswith("✔ Allowed"), found.output
     assert simulate(*ASKED, flag, "printed.json", printed={"Policies": [held]}).exception
+
+
+def test_an_escaped_policy_may_be_printed_as_text(simulate):
+    """get-rest-api --query policy --output text"""
+    held = escaped(policy(grant(aws(ALICE), "s3:GetObject", Resource=BUCKET)))
+    found = simulate(*ASKED, "--resource-policy", "-", stdin=f"{held}\n")
+    assert found.output.startswith("✔ Allowed"), found.output
 
 
 def test_a_policy_that_aws_manages_goes_by_its_arn(simulate):

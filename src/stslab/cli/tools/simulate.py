@@ -237,7 +237,8 @@ FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAW
 _ANSWERS = (
     "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
     " || ResourcePolicy || Attributes.Policy || DomainStatus.AccessPolicies || InlinePolicy"
-    " || policyText || policy.Policy || policy.document || Policy || type(@) == 'string' && @"
+    " || policyText || policy.Policy || policy.document || Policy || PolicyInJson || policyDocument"
+    " || resourcePolicy || type(policy) == 'string' && policy || type(@) == 'string' && @"
 )
 
 
@@ -290,11 +291,11 @@ def _text(path: Path) -> str:
                     fix = f"Did you mean {names[near]!r}?"
             raise UsageError(f"AWS has no managed policy {path}.", fix)
         return found.versions[0].document
-    text = "".join(_lines_of(path))
+    text = "".join(_lines_of(path)).rstrip("\n")
     with suppress(ValueError, RecursionError):
-        held = jmespath.search(_ANSWERS, json.loads(text))
-        if isinstance(held, str):
-            return held
+        held = jmespath.search(_ANSWERS, json.loads(f'"{text}"' if text[:2] == "{\\" else text))
+        if isinstance(held, str):  # API Gateway escapes its quotation marks (get-rest-api)
+            return str(json.loads(f'"{held}"')) if held[:2] == "{\\" else held
         if held:
             return json.dumps(held)
     return text
