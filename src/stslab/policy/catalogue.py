@@ -166,7 +166,7 @@ def is_known_key(key: str) -> bool:
 def is_multivalued(key: str) -> bool:
     """Whether a request may have several values for it ("AWS global condition context keys")."""
     vendor = _vendor(key)
-    if vendor == _ALL:
+    if vendor == _ALL or key.lower() in table("single"):
         return key.lower() in table("multivalued")
     name = _listed(key, _names(vendor) or {})
     return name is not None and key_types(vendor).get(name, "").startswith("ArrayOf")
