@@ -71,9 +71,7 @@ def _keys(host: str, claims: Claims, audience: str) -> Keys:
         value = nested.get(inner) if isinstance(nested, dict) else claims.get(claim)
         if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
             values[claim] = value
-    values["aud"] = audience
-    if "azp" in claims:
-        values["oaud"] = claims["aud"]
+    values |= {"aud": audience, "oaud": claims["aud"]}
     return {
         f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
         for key, value in values.items()
