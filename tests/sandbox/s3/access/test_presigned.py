@@ -49,3 +49,13 @@ def test_an_upload_by_a_presigned_url_has_an_unsigned_payload(account: Account, 
     with pytest.raises(HTTPError, match="403"):
         urlopen(Request(url, data=b"unsigned", method="PUT"))
     assert s3.get_object(**where)["Body"].read() == b"signed"
+
+
+def test_a_url_of_version_2_has_no_age(account: Account, fresh: str) -> None:
+    """The page on Version 4's keys; a URL of Version 2 says when it ends, not when it was signed."""
+    s3 = account.client("s3", "admin", version="s3")
+    condition = {"Null": {"s3:signatureAge": "true"}}
+    where = _denying(s3, f"ageless-{fresh}", "s3:GetObject", condition)
+    s3.put_object(**where, Body=b"hello")
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(s3.generate_presigned_url("get_object", Params=where))
