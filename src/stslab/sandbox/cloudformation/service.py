@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from msgspec.structs import replace
 
+from stslab.policy import catalogue
 from stslab.sandbox.api import model, operations
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Internal, Keys, Reads, Writes
@@ -114,13 +115,15 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     if change_set := params.get("ChangeSetName"):  # or its ARN, which has the name
         named = change_set.partition("/")[2].partition("/")[0] or change_set
         keys["cloudformation:ChangeSetName"] = named
+    action, arn = f"cloudformation:{request.operation}", "*"
+    own = catalogue.condition_keys(action)
+    keys = {key: value for key, value in keys.items() if key.lower() in own}
     keys |= model.request_tags(params.get("Tags"))
     new = model.tags_in(params.get("Tags")) if request.operation == "CreateStack" else {}
     keys |= model.resource_tags(stack.config.tags if stack else new)
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
     name = str(params.get("StackName") or "")
     listing = "cloudformation:ListStacks"
-    action, arn = f"cloudformation:{request.operation}", "*"
     if stack is not None or name.startswith("arn:"):
         arn = stack.stack_id if stack else name
     elif name or action == listing:
