@@ -146,6 +146,7 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
         "aws:PrincipalArn": "",
         "aws:PrincipalIsAWSService": "true",
         "aws:PrincipalServiceName": it.arn,
+        "aws:PrincipalServiceNamesList": it.arn,
     },
     PrincipalKind.PROVIDER: lambda it: {  # by public records of AWS's answers
         **_UNSIGNED,
