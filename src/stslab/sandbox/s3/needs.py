@@ -87,7 +87,7 @@ class _Call(msgspec.Struct, frozen=True):
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         upload = self.view.get(Upload, owner, self.request.params.get("UploadId", ""))
         keys = _request_keys(self.request, owner)
-        if upload is not None:  # its parts are encrypted as the upload is
+        if upload is not None:  # its parts become what it asked for
             keys |= _keys_of(upload.asked, _TABLES.keys)
         if bucket and self.request.operation in _TABLES.creating:  # the key that S3 uses
             used = upload.draft.encryption if upload else settings.encryption(self.request, bucket)

@@ -24,6 +24,7 @@ from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
 _SMALLEST = 5 * 1024 * 1024
+_ASKED = (*settings.SSE, *acl.HEADERS, "ACL", "StorageClass")
 _RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})", re.ASCII)
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 # The checksum types of an algorithm, of which the first is the default. Other algorithms have only
@@ -46,7 +47,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         upload_id=lookups.token(lookups.stamp(request.now) + secrets.token_hex(36)),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
-        asked={key: str(value) for key in settings.SSE if (value := request.params.get(key))},
+        asked={name: str(request.params[name]) for name in _ASKED if request.params.get(name)},
         algorithm=algorithm,
     )
     tx.put(upload)

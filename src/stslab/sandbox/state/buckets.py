@@ -115,7 +115,7 @@ class Upload(Record, frozen=True, kw_only=True):
     upload_id: str
     initiator: str  # an ARN
     draft: ObjectVersion  # what it will create, without content, modified when the upload started
-    asked: Mapping[str, str] = {}  # the encryption in the request that began it, as parameters
+    asked: Mapping[str, str] = {}  # parameters of what parts become (encryption, ACL)
     algorithm: str = ""
     parts: tuple[Part, ...] = ()  # in order
     overtaken: bool = False  # an object of the key was deleted since

@@ -35,7 +35,7 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
 PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
 """The canned ACLs that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
-_HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
+HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
 _ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailaddress"
 _GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
 
@@ -69,7 +69,7 @@ def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
 def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
     """The ACL in a request: a canned one, headers, or a document. Raises S3's errors."""
     canned, bucket_owner = request.params.get("ACL"), owner_of(view, bucket)
-    headers = [name for name in _HEADERS if request.params.get(name)]
+    headers = [name for name in HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
     if policy and (canned or headers):
         raise fault("UnexpectedContent")
@@ -89,7 +89,7 @@ def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) ->
 
 
 def _in_header(view: View, request: ApiRequest, name: str, owner_id: str) -> Iterator[Grant]:
-    permission, text = _HEADERS[name], request.params[name]
+    permission, text = HEADERS[name], request.params[name]
     for part in text.split(","):
         match = _GRANTEE.fullmatch(part)
         if match is None:
@@ -149,7 +149,7 @@ def written(bucket: Bucket, owner_id: str, grants: Grants) -> Answer:
 
 def check_creating(request: ApiRequest) -> None:
     """Refuse an ACL that the new bucket's ownership setting or Block Public Access forbids."""
-    granted = any(request.params.get(name) for name in _HEADERS)
+    granted = any(request.params.get(name) for name in HEADERS)
     given = granted or request.params.get("ACL", "private") not in PLAIN
     if request.params.get("ObjectOwnership", ENFORCED) == ENFORCED and given:
         raise fault("InvalidBucketAclWithObjectOwnership")
@@ -175,7 +175,7 @@ def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Gran
 
 def new_grants(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
     """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
-    given = (request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS))
+    given = (request.params.get(name) for name in ("ACL", "AccessControlPolicy", *HEADERS))
     if not any(one not in (None, "") for one in given):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
     grants = requested(view, request, bucket, owner_id)
@@ -208,7 +208,7 @@ def _is_public(request: ApiRequest) -> bool:
     policy = request.params.get("AccessControlPolicy") or {}
     texts: Iterable[str] = (
         *(grant.grantee for grant in canned),
-        *(str(request.params.get(name, "")) for name in _HEADERS),
+        *(str(request.params.get(name, "")) for name in HEADERS),
         *(str((row.get("Grantee") or {}).get("URI", "")) for row in policy.get("Grants") or ()),
     )
     return any(group in text for text in texts for group in PUBLIC)
