@@ -58,11 +58,9 @@ class Layers(msgspec.Struct, frozen=True):
 
 def authorize(request: Request, policies: Policies) -> Decision:
     arn = split_arn(request.resource)
-    shared, bounded = policies.resource, policies.boundaries is not None
-    if shared and ":execute-api:" in request.resource:  # "API Gateway resource policy examples"
-        full = '"' + request.resource.split("/")[0]
-        text = shared.document.text().replace('"execute-api:/', f"{full}/")
-        policies = replace(policies, resource=NamedPolicy(shared.name, parse(text, _RESOURCE)))
+    bounded = policies.boundaries is not None
+    if policies.resource and ":execute-api:" in request.resource:
+        policies = replace(policies, resource=_of_api(policies.resource, request.resource))
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
         reason = f"no permissions are required to perform {request.action}"
@@ -73,6 +71,13 @@ def authorize(request: Request, policies: Policies) -> Decision:
     shown = (layers.resource,) if policies.resource is not None or layers.resource.blocks else ()
     told = [*layers.controls, *shown, *layers.identity, *layers.limits]
     return Decision(outcome, reason, told, question)
+
+
+def _of_api(policy: NamedPolicy, resource: str) -> NamedPolicy:
+    """An API's policy, its ARN for ``execute-api:/`` ("API Gateway resource policy examples")."""
+    own = resource.partition("/")[0]
+    text = policy.document.text().replace('"execute-api:/', f'"{own}/')
+    return NamedPolicy(policy.name, parse(text, _RESOURCE))
 
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
