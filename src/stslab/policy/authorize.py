@@ -59,7 +59,7 @@ class Layers(msgspec.Struct, frozen=True):
 def authorize(request: Request, policies: Policies) -> Decision:
     arn = split_arn(request.resource)
     bounded = policies.boundaries is not None
-    if policies.resource and ":execute-api:" in request.resource:
+    if policies.resource and arn and arn.service == "execute-api":
         policies = replace(policies, resource=_of_api(policies.resource, request.resource))
     question = Question(request, request.action.lower(), Context(request), arn, bounded)
     if request.principal.kind in _UNCONTROLLED.get(question.action, ()):
@@ -75,8 +75,8 @@ def authorize(request: Request, policies: Policies) -> Decision:
 
 def _of_api(policy: NamedPolicy, resource: str) -> NamedPolicy:
     """An API's policy, its ARN for ``execute-api:/`` ("API Gateway resource policy examples")."""
-    own = resource.partition("/")[0]
-    text = policy.document.text().replace('"execute-api:/', f'"{own}/')
+    own = msgspec.json.encode(resource.partition("/")[0]).decode().removesuffix('"')
+    text = policy.document.text().replace('"execute-api:/', f"{own}/")
     return NamedPolicy(policy.name, parse(text, _RESOURCE))
 
 
