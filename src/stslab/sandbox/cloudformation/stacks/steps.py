@@ -187,7 +187,7 @@ def create(job: Job, logical_id: str) -> None:
     kind = kind_of(resource.type)
     name = kind.new_name(job.stack.name, logical_id, properties)
     for other in _others(job, resource) if kind.name in NAMED or kind.identifier else ():
-        if other.physical_id == name:
+        if name in (other.physical_id, other.before and other.before.physical_id):
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
     check_policies(job, resource, properties)
     begun = {"properties": properties, "tags": tags, "initiated": True}
