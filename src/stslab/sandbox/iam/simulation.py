@@ -315,8 +315,8 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
     if not _SOURCE.fullmatch(caller or nobody):
         raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
-    caller = "" if ":group/" in caller else caller  # no policy can name a group
-    principal = Principal.from_arn(caller or nobody, user_id=caller or _NOBODY)
+    by = (caller or nobody).replace(":group/", ":user/policy-simulator/")  # no policy names a group
+    principal = Principal.from_arn(by, user_id=caller if by == caller else _NOBODY)
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
     for statement in (each for one in resource for each in one.policy.document.statements):
@@ -326,7 +326,7 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, called=f"SCP.{number}")
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
-    context = {**({} if caller else _OF_NOBODY), **_context(params.get("ContextEntries", ()))}
+    context = {**({} if by == caller else _OF_NOBODY), **_context(params.get("ContextEntries", ()))}
     return Simulation(
         Request(principal, "", "*", context, arn.account if arn else None),
         Policies(
