@@ -13,6 +13,7 @@ from stslab.errors import PolicyError
 from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.vocabulary import LEARNER
 
+Value = str | tuple[str, ...]  # the value of a condition key; a tuple if it is multivalued
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _OWNED: Final = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([0-9]{12}):")
 
@@ -111,7 +112,7 @@ class Principal(msgspec.Struct, frozen=True, dict=True):
         return self.kind not in _ACCOUNTLESS
 
     @cached_property
-    def keys(self) -> Mapping[str, str]:
+    def keys(self) -> Mapping[str, Value]:
         """The condition keys that follow from the principal.
 
         "AWS global condition context keys" says which requests have which; their values are in
@@ -128,12 +129,12 @@ class Principal(msgspec.Struct, frozen=True, dict=True):
         return {key: value for key, value in keys.items() if value}
 
     @cached_property
-    def lower_keys(self) -> Mapping[str, str]:
+    def lower_keys(self) -> Mapping[str, Value]:
         return {key.lower(): value for key, value in self.keys.items()}
 
 
 _UNSIGNED: Final = {"aws:PrincipalArn": "", "aws:PrincipalIsAWSService": ""}
-_PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str]]]] = {
+_PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, Value]]]] = {
     PrincipalKind.USER: lambda it: {"aws:username": it.name},
     PrincipalKind.ROLE: lambda _: {"aws:PrincipalType": PrincipalKind.SESSION.value},
     PrincipalKind.SESSION: lambda it: {"aws:PrincipalArn": it.issuer},
@@ -146,7 +147,7 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
         "aws:PrincipalArn": "",
         "aws:PrincipalIsAWSService": "true",
         "aws:PrincipalServiceName": it.arn,
-        "aws:PrincipalServiceNamesList": it.arn,
+        "aws:PrincipalServiceNamesList": (it.arn,),
     },
     PrincipalKind.PROVIDER: lambda it: {  # by public records of AWS's answers
         **_UNSIGNED,
@@ -160,9 +161,6 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
     },
 }
 """Keys that depend on the principal's kind; an empty text removes the key."""
-
-
-Value = str | tuple[str, ...]  # the value of a condition key; a tuple if it is multivalued
 
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
