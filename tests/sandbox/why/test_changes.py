@@ -265,16 +265,21 @@ def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     assert option["statement"]["Sid"] == "NoReading"
 
 
-def test_no_policy_is_written_over_one_that_is_restricted_as_public(account, shell, fresh):
-    name = f"why-{fresh}"
+def restricted_bucket(account: Account, name: str) -> tuple[Any, dict[str, str], dict[str, Any]]:
+    """A client of the owner, the bucket, and its public statement, which the setting restricts."""
     s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}"}
-    s3.put_object(**where, Key="a.txt", Body=b"a")
     s3.delete_public_access_block(**where)
     public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
     public["Resource"] = f"arn:aws:s3:::b-{name}/*"
     s3.put_bucket_policy(**where, Policy=document(public))
     closed = {"RestrictPublicBuckets": True}
     s3.put_public_access_block(**where, PublicAccessBlockConfiguration=closed)
+    return s3, where, public
+
+
+def test_no_policy_is_written_over_one_that_is_restricted_as_public(account, fresh):
+    s3, where, public = restricted_bucket(account, f"why-{fresh}")
+    s3.put_object(**where, Key="a.txt", Body=b"a")
 
     def call() -> Any:
         return account.client("s3", "partner").get_object(**where, Key="a.txt")
@@ -290,14 +295,7 @@ def test_no_policy_is_written_over_one_that_is_restricted_as_public(account, she
 
 
 def test_nothing_is_added_to_a_policy_that_is_restricted_as_public(account, shell, fresh):
-    name = f"why-{fresh}"
-    s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}"}
-    s3.delete_public_access_block(**where)
-    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
-    public["Resource"] = f"arn:aws:s3:::b-{name}/*"
-    s3.put_bucket_policy(**where, Policy=document(public))
-    closed = {"RestrictPublicBuckets": True}
-    s3.put_public_access_block(**where, PublicAccessBlockConfiguration=closed)
+    s3, where, public = restricted_bucket(account, f"why-{fresh}")
 
     def call() -> Any:
         return account.client("s3", "partner").put_object(**where, Key="a.txt", Body=b"a")

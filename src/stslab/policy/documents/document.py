@@ -76,9 +76,10 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
 @remembered(_POLICIES, _LARGEST)
 def _parsed(source: str | bytes, kind: PolicyKind) -> Policy:
     if isinstance(source, str):
-        other = _NO_OBJECT if kind is PolicyKind.SESSION else _NO_JSON
-        begun = other == _NO_OBJECT and source.lstrip().startswith("{")
-        document = load(source, SYNTAX if begun or kind is PolicyKind.IDENTITY else other)
+        says = SYNTAX if kind in (PolicyKind.IDENTITY, PolicyKind.SESSION) else _NO_JSON
+        if kind is PolicyKind.SESSION and not source.lstrip().startswith("{"):
+            says = _NO_OBJECT
+        document = load(source, says)
     else:
         document = marshal.loads(source)  # noqa: S302  # what was dumped just now
     return Policy(kind, document, read_policy(document, kind))
