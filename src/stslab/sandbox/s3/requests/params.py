@@ -366,4 +366,4 @@ def _fits(shape: Shape, value: object) -> bool:
     if isinstance(value, list):
         return all(_fits(shape.member, item) for item in value)
     limited = shape.type_name == "string" and shape.enum and shape.name not in _TABLES.open
-    return value is None or not limited or value in shape.enum
+    return value is None or not limited or value in {*shape.enum} - _TABLES.elsewhere
