@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
+from stslab.policy.request import ACCOUNT
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups, settings
@@ -21,7 +22,6 @@ from stslab.structures import beside
 from stslab.vocabulary import REGION
 
 ARN = "arn:aws:s3:::"
-_DIGITS = 12
 _LATEST = "AWS4-HMAC-SHA256"
 
 
@@ -102,12 +102,10 @@ class _Call(msgspec.Struct, frozen=True):
         here = bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region)
         if bucket and here:
             new = action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating
-            before = None if new else found
-            caller = self.request.caller
+            before, caller = None if new else found, self.request.caller
             decides = policies.deciding(self.view, bucket, caller, action, before)
-            acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (
-                *acls,
+                *policies.acl_statements(self.view, bucket, where.key, found),
                 *self._allowed(action, bucket, upload),
                 *policies.restricting(bucket, caller),
             )
@@ -146,20 +144,23 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
         raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
-        if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
-            if len(expected) == _DIGITS and expected.isdecimal():
-                raise fault("AccessDenied")
-            raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner"].format(expected))
+        _require_owner(bucket, request.params.get("ExpectedBucketOwner"))
         _check_region(request, bucket)
         acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Call(request, view, seen)))
 
 
+def _require_owner(bucket: Bucket, expected: str | None) -> None:
+    if expected is not None and not ACCOUNT.fullmatch(expected):
+        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner"].format(expected))
+    if expected not in (None, bucket.owner):
+        raise fault("AccessDenied")
+
+
 def _may_hand_over(view: View, request: ApiRequest) -> bool:
     """Whether this sets the ACL of an object that belongs to callers without an account."""
-    where, version_id = lookups.address_of(request), request.params.get("VersionId")
-    found = lookups.content_at(view, where, version_id)
+    found = lookups.content_at(view, lookups.address_of(request), request.params.get("VersionId"))
     is_theirs = found is not None and found.owner == acl.ANONYMOUS
     return is_theirs and request.operation == "PutObjectAcl"
 
@@ -220,11 +221,11 @@ def _finding(call: _Call, where: Address) -> Need:
 
 
 def _copy(call: _Call) -> Iterator[Need]:
-    """Read the source, with its tags, and write. Raises AccessDenied for an unexpected owner."""
+    """Read the source, with its tags, and write."""
     where, version = source(call.request)
-    params, bucket = call.request.params, call.view.get(Bucket, "", where.bucket)
-    if bucket and (params.get("ExpectedSourceBucketOwner") or bucket.owner) != bucket.owner:
-        raise fault("AccessDenied")
+    params = call.request.params
+    if bucket := call.view.get(Bucket, "", where.bucket):
+        _require_owner(bucket, params.get("ExpectedSourceBucketOwner"))
     content = lookups.content_at(call.view, where, version)
     yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
     if content is None:
@@ -297,5 +298,4 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
 
 
 def _keys_of(params: Params, names: Mapping[str, str]) -> Keys:
-    given = {key: params.get(parameter) for parameter, key in names.items()}
-    return {key: str(value) for key, value in given.items() if value is not None}
+    return {key: str(params[name]) for name, key in names.items() if params.get(name) is not None}
