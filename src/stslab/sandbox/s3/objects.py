@@ -93,10 +93,7 @@ def _may_read_tags(judge: Judge, view: View, request: ApiRequest) -> bool:
 
 def _described(judge: Judge, view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, Answer]:
     bucket, version = lookups.readable(view, request)
-    versions.check_signed(request, version.encryption)
-    if request.params.get("SSECustomerAlgorithm"):
-        raise fault("InvalidRequest", SAYS["customer key"])
-    preconditions.check_read(request, version)
+    versions.check_read(request, version)
     span, params = _requested_span(request, version), request.params
     overridden = {name: value for name in HEADERS if (value := params.get(f"Response{name}"))}
     if overridden and request.caller.kind == "Anonymous":
@@ -207,7 +204,7 @@ def get_object_acl(view: View, request: ApiRequest) -> Answer:
 def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     """Only the parts of an object with a composite checksum are listed."""
     bucket, version = lookups.readable(view, request)
-    versions.check_signed(request, version.encryption)
+    versions.check_read(request, version)
     sums = {name: value.partition("-")[0] for name, value in version.checksums.items()}
     listed = version.checksum_type == "COMPOSITE"
     parts = versions.part_members(request, version.parts) if listed else {}

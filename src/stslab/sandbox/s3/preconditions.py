@@ -11,19 +11,15 @@ from stslab.sandbox.state.buckets import ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import View
 
 
-def check_read(request: ApiRequest, version: ObjectVersion) -> None:
-    failed = _failed(request, "", version)
-    if failed in ("If-None-Match", "If-Modified-Since"):
+def check_read(request: ApiRequest, version: ObjectVersion, prefix: str = "") -> None:
+    """Check the conditions on what is read: an object, or (``prefix``) a copy's source."""
+    failed = _failed(request, prefix, version)
+    if not prefix and failed in ("If-None-Match", "If-Modified-Since"):
         tag = ("ETag", f'"{version.etag}"')
         raise fault("NotModified", headers=(tag, lookups.last_modified(version)))
     if failed:
-        raise fault("PreconditionFailed", Condition=failed)
-
-
-def check_source(request: ApiRequest, version: ObjectVersion) -> None:
-    failed = _failed(request, "CopySource", version)
-    if failed:
-        raise fault("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
+        condition = f"x-amz-copy-source-{failed}" if prefix else failed
+        raise fault("PreconditionFailed", Condition=condition)
 
 
 def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:

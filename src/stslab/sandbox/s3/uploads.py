@@ -63,8 +63,6 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
 
 def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
-    if request.params.get("SSECustomerAlgorithm"):
-        raise fault("InvalidRequest", SAYS["customer key of part"])
     wanted = upload.algorithm.lower()
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
     left_out = given == "null" and upload.draft.checksum_type == _FULL
@@ -105,6 +103,8 @@ def _source_span(header: str | None, size: int) -> Span:
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
     number = request.params.get("PartNumber", 0)  # `?partNumber=` has none
     check_number(number)
+    if request.params.get("SSECustomerAlgorithm"):
+        raise fault("InvalidRequest", SAYS["customer key of part"])
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
     others = (other for other in upload.parts if other.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))

@@ -80,6 +80,14 @@ def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
         raise invalid_argument(SAYS["KMS signature"], "Authorization", "null")
 
 
+def check_read(request: ApiRequest, version: ObjectVersion, prefix: str = "") -> None:
+    """Refuse to read an object, or (``prefix``) a copy's source. None has a key of the caller's."""
+    check_signed(request, version.encryption)
+    if request.params.get(f"{prefix}SSECustomerAlgorithm"):
+        raise fault("InvalidRequest", SAYS["customer key"])
+    preconditions.check_read(request, version, prefix)
+
+
 class Span(NamedTuple):
     """The bytes of an object from ``start`` to before ``end``; ``partial``: a range or part."""
 
@@ -125,8 +133,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
         raise fault("InvalidRequest", SAYS["source deleted"])
     if version.storage_class in ARCHIVED:
         raise fault("InvalidObjectState", SAYS["archived"], StorageClass=version.storage_class)
-    check_signed(request, version.encryption)
-    preconditions.check_source(request, version)
+    check_read(request, version, "CopySource")
     return (version.version_id if version_id or version.version_id != NULL else None), version
 
 

@@ -49,3 +49,16 @@ def test_a_digest_is_needed(operation: str, body: bytes) -> None:
     with pytest.raises(ApiFault, match="Content-MD5 OR x-amz-checksum") as refused:
         params.parse(operation, replace(sent, headers=()), Address("bucket", ""))
     assert refused.value.code == "InvalidRequest"
+
+
+@pytest.mark.parametrize(
+    ("operation", "most"), [("PutBucketCors", 64 * 1024), ("PutBucketWebsite", 128 * 1024)]
+)
+def test_a_setting_has_a_longest_document(operation: str, most: int) -> None:
+    """S3 API Reference, "PutBucketCors" and "PutBucketWebsite"; S3's error for what is longer."""
+    sent = HttpRequest("PUT", "/bucket", (), "", (("Content-MD5", "any"),), b"<a/>".ljust(most))
+    assert params.parse(operation, sent, Address("bucket", ""))
+    with pytest.raises(ApiFault, match="Your request was too big") as refused:
+        params.parse(operation, replace(sent, body=sent.body + b" "), Address("bucket", ""))
+    assert refused.value.code == "MaxMessageLengthExceeded"
+    assert refused.value.extra["MaxMessageLengthBytes"] == most

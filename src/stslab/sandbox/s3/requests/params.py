@@ -64,17 +64,6 @@ _LARGEST = 2**63
 _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
-def _read(shape: Shape, body: bytes) -> Document:
-    """The members of ``shape`` in XML, whose root may have any name. Raises ValueError."""
-    if len(body) > _MOST_BYTES:
-        raise ValueError(len(body))
-    try:
-        root = fromstring(body, XMLParser(target=_Builder()))  # noqa: S314 - no declarations
-    except (ParseError, LookupError) as error:  # the latter: an encoding
-        raise ValueError(body) from error
-    return _structure(shape, root)
-
-
 class _Builder(TreeBuilder):
     """Drops namespaces, and refuses document types: an entity can make a small text huge."""
 
@@ -171,6 +160,7 @@ class _Tables(msgspec.Struct, frozen=True):
     counts: Mapping[str, str]
     kept: Mapping[str, str]
     digested: frozenset[str]
+    longest: Mapping[str, int]
     strict: Mapping[str, frozenset[str]]
     directories: frozenset[str]
     refused: Mapping[str, Mapping[str, str]]
@@ -205,6 +195,8 @@ def _layout(operation: str) -> _Layout:
     shape = operations.operation("s3", operation).input_shape
     places = ("querystring", "header", "headers")
     arguments, headers, maps = (tuple(_members(shape, place)) for place in places)
+    if operation == "GetObjectAttributes":  # by its page, not by the model
+        headers += tuple(one for one in _layout("GetObject").headers if one.name.startswith("If"))
     payload = shape.serialization.get("payload", "")
     needs_body = payload in shape.required_members
     return _Layout(arguments, headers, maps, payload, shape.members.get(payload), needs_body)
@@ -286,10 +278,13 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
         return {payload: _content(http)}
     if shape.type_name == "string":
         return {payload: http.body.decode("utf-8", errors="replace")}
+    if len(http.body) > (most := _TABLES.longest.get(payload, _MOST_BYTES)):
+        raise fault("MaxMessageLengthExceeded", MaxMessageLengthBytes=most)
     if http.body:
         try:
-            return {payload: _read(shape, http.body)}
-        except ValueError:
+            root = fromstring(http.body, XMLParser(target=_Builder()))  # noqa: S314 - no declarations
+            return {payload: _structure(shape, root)}  # the root may have any name
+        except (LookupError, ParseError, ValueError):  # the first: an encoding
             raise _unfit(payload) from None
     if layout.needs_body:
         raise fault("MissingRequestBodyError")
