@@ -81,6 +81,14 @@ def test_who_was_not_believed_is_explained(machine):
     assert told["request"]["errorCode"] == "SignatureDoesNotMatch"
     assert told["request"]["userIdentity"] == {"type": "Unknown", "accessKeyId": key}
     assert "a secret that does not belong" in told["why"]
+    parts = "Credentials.[AccessKeyId,SecretAccessKey,SessionToken]"
+    ask = f"aws sts get-session-token --query '{parts}' --output text"
+    own = tuple(as_(machine, (key, secret), ask).out.split())
+    machine.transcript.clear()
+    as_(machine, own, "aws iam list-users")
+    assert why(machine)["why"].startswith("The session is valid, but may not call IAM")
+    as_(machine, own[:2], "aws iam list-users")
+    assert "Its session token is missing or wrong" in why(machine)["why"]
     as_(machine, ("AKIAIOSFODNN7EXAMPLE", secret), "aws s3 ls")
     assert "no access key with this id" in why(machine)["why"]
     machine.sh(f"aws iam update-access-key --user-name bob --access-key-id {key} --status Inactive")

@@ -165,6 +165,8 @@ def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Ad
     code, codes = event["errorCode"], texts()["codes"]
     if code == "SignatureDoesNotMatch" and event.get("errorMessage", "").startswith("Signature "):
         code = "RequestTimeTooSkewed"
+    if code == "InvalidClientTokenId" and event["userIdentity"].get("arn"):  # a known caller
+        code = "without MFA"
     reason, key_id = codes.get(code, codes["else"]), event["userIdentity"].get("accessKeyId", "")
     key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
@@ -179,10 +181,8 @@ def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Ad
 
 def _of_key(key: Mapping[str, Any]) -> str:
     state = "temporary" if key.get("temporary") else "long-term"
-    if key.get("role"):
-        state = "without its role"
-    elif not key["known"]:
-        state = "unknown"
+    if not key["known"]:
+        state = "without its role" if key.get("role") else "unknown"
     elif not key["active"]:
         state = "inactive"
     said: str = texts()["keys"][state]
