@@ -241,10 +241,8 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     if value is None:
         raise malformed()
     if setting is _ENCRYPTION:  # what is blocked stays so unless the request names it
-        stored = json.loads(bucket.settings.get(setting.name, setting.default))["Rules"][0]
-        blocked = stored.get("BlockedEncryptionTypes", _AES["BlockedEncryptionTypes"])
-        added = {**_AES, "BlockedEncryptionTypes": blocked}
-        value = {"Rules": [{**added, **rule} for rule in value["Rules"]]}
+        blocked = {k: v for k, v in encryption_rule(bucket).items() if k.startswith("Blocked")}
+        value = {"Rules": [{**_AES, **blocked, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, _USUAL_LEAST)}
     text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))

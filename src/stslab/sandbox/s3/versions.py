@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from stslab.policy.request import split_arn
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings
@@ -68,6 +69,9 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if asked.get("SSEKMSKeyId") and not asked.get("ServerSideEncryption", "").startswith("aws:kms"):
         raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", asked["SSEKMSKeyId"])
     kept = settings.encryption(request, bucket)
+    key = split_arn(kept.get("SSEKMSKeyId", ""))
+    if key is not None and key.region != bucket.region:
+        raise fault("KMS.NotFoundException", f"Invalid arn {key.region}")
     check_signed(request, kept)
     return kept
 
@@ -75,8 +79,7 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
 def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
     """S3 User Guide, "Using server-side encryption with AWS KMS keys": only Signature Version 4."""
     proof = request.authenticated
-    with_kms = encryption.get("ServerSideEncryption", "").startswith("aws:kms")
-    if with_kms and proof is not None and proof.version != "AWS4-HMAC-SHA256":
+    if "SSEKMSKeyId" in encryption and proof and proof.version != "AWS4-HMAC-SHA256":
         raise invalid_argument(SAYS["KMS signature"], "Authorization", "null")
 
 

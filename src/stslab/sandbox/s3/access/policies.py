@@ -133,8 +133,7 @@ def delete_bucket_policy(tx: Transaction, request: ApiRequest) -> None:
 
 
 def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
-    text = _text(lookups.bucket_of(view, request))
-    return {"PolicyStatus": {"IsPublic": policy_is_public(text)}}
+    return {"PolicyStatus": {"IsPublic": policy_is_public(_text(lookups.bucket_of(view, request)))}}
 
 
 _MAX_SIZE = 20 * 1024
