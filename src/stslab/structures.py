@@ -19,6 +19,30 @@ def safe_loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def read_templates(loader: Any, *plain: str) -> None:
+    """Have a loader read CloudFormation's templates.
+
+    ``!Sub`` and the like become ``{"Fn::Sub": ...}``. Only values of the tags ``plain`` ("bool")
+    are read from plain text; all others stay text.
+    """
+    import yaml
+
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in plain]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    loader.add_multi_constructor("!", _long_form)
+
+
+def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Part]:
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+    if isinstance(node.value, str):
+        text = loader.construct_scalar(node)
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    made = loader.construct_mapping if node.id == "mapping" else loader.construct_sequence
+    return {name: made(node, deep=True)}
+
+
 @cache
 def beside(module: str, file: str) -> Any:
     """The content of a YAML file in the folder of a module (its ``__file__``), for all callers."""

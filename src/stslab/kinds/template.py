@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 import yaml
 
-from stslab.structures import Part, parts, safe_loader
+from stslab.structures import Part, parts, read_templates, safe_loader
 
 UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
@@ -109,23 +109,7 @@ class _Loader(safe_loader()):  # type: ignore[misc]
         return found
 
 
-# Numbers and dates stay text: an account's id may begin with a zero.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag.endswith(":null")]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Part:
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node)}
-
-
-_Loader.add_multi_constructor("!", _short_form)
+read_templates(_Loader, "null")  # numbers stay text: an account's id may begin with a zero
 
 
 def _refuse_unseen(read: Mapping[str, Part]) -> None:

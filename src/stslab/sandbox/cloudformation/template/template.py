@@ -15,7 +15,7 @@ from typing import Any, cast
 import yaml
 
 from stslab.sandbox.api.faults import invalid, require
-from stslab.structures import beside
+from stslab.structures import beside, read_templates
 
 Value = Any
 """Any value of JSON, in a template or as an evaluated property."""
@@ -27,7 +27,6 @@ BODY_LIMIT = 51_200
 NESTING_LIMIT = 100
 NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
-PLAIN_TAGS = frozenset({"bool", "int", "float", "null"})
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,24 +47,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in PLAIN_TAGS]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Value:
-    """The long form of ``!Sub …`` and the like: ``{"Fn::Sub": …}``."""
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        text = loader.construct_scalar(node)
-        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(cast("yaml.MappingNode", node), deep=True)}
-
-
-_Loader.add_multi_constructor("!", _short_form)
+read_templates(_Loader, "bool", "int", "float", "null")
 
 
 def read(text: str) -> dict[str, Value]:
