@@ -5,7 +5,7 @@ So the request that is authenticated is the one that is carried out.
 
 import re
 from typing import Protocol
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -70,10 +70,6 @@ def read_head(stream: Reader) -> Head | None:
     path, _, raw_query = target.partition("?")
     if _BAD_ESCAPE.search(path):
         raise Malformed("400 Bad Request", "The path has a broken escape.")
-    try:
-        unquote(path, errors="strict")
-    except UnicodeDecodeError:
-        raise Malformed("400 Bad Request", "The path is not UTF-8.") from None
     request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
     return _framed(request, minor=int(minor))
 

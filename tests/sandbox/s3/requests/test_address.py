@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
-from stslab.sandbox.s3.requests.address import Address, operation
+from stslab.sandbox.s3.requests.address import Address, address, operation
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -40,3 +40,11 @@ def test_a_form_that_deletes_is_no_upload() -> None:
         "POST", "/bucket", (("delete", ""),), "delete", (("Content-Type", FORM),), b""
     )
     assert operation(sent, Address("bucket")) == "DeleteObjects"
+
+
+@pytest.mark.parametrize("path", ["/bucket/%ff", "/bucket/B%e9la", "/%ff/key"])
+def test_a_path_is_utf_8(path: str) -> None:
+    """Error responses; AWS's answer for a file's name in Latin-1 (larrabee/s3sync#45)."""
+    with pytest.raises(ApiFault, match="Couldn't parse the specified URI") as refused:
+        address(HttpRequest("PUT", path, (), "", (("Host", "s3.localhost"),), b""))
+    assert (refused.value.code, refused.value.status) == ("InvalidURI", 400)
