@@ -191,8 +191,6 @@ def _checksums(
 ) -> Mapping[str, str]:
     """The full-object or the composite checksum. Raises BadDigest if the request has another."""
     member = f"Checksum{upload.algorithm}" if upload.algorithm else ADDED
-    if member not in CHECKSUMS:
-        return {}
     if version.checksum_type == _FULL:
         checksum = contents(versions.pieces(version)).checksum(member)
     else:
