@@ -323,13 +323,17 @@ def check(request: ApiRequest) -> None:
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
+    _check_metadata(params)
+    if layout.body is not None and not _fits(layout.body, params.get(layout.payload)):
+        raise _unfit(layout.payload)
+
+
+def _check_metadata(params: Document) -> None:
     system = {header: str(params[name]) for name, header in HEADERS.items() if params.get(name)}
     for metadata in (params.get("Metadata") or {}, system):
         size = sum(len(key) + len(value) for key, value in metadata.items())
         if size > _MOST_METADATA:
             raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
-    if layout.body is not None and not _fits(layout.body, params.get(layout.payload)):
-        raise _unfit(layout.payload)
 
 
 def _unfit(payload: str) -> ApiFault:
