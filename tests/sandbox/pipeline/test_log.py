@@ -58,6 +58,18 @@ def test_an_unsigned_request_is_logged(direct: Direct) -> None:
     assert direct.log.events(denied=True) == [event]
 
 
+@pytest.mark.parametrize(("whose", "type_"), [("root", "Root"), ("admin", "IAMUser")])
+def test_the_keys_of_a_session_token_are_of_the_same_identity(
+    direct: Direct, whose: str, type_: str
+) -> None:
+    given = direct.client("sts", whose).get_session_token()["Credentials"]
+    keys = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+    direct.keys["session"] = keys
+    direct.client("sts", "session").get_caller_identity()
+    identity = direct.log.events()[-1]["userIdentity"]
+    assert (identity["type"], identity["accessKeyId"]) == (type_, keys[0])
+
+
 def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> None:
     with pytest.raises(ClientError) as refused:
         direct.client("s3").head_bucket(Bucket="there-is-none")

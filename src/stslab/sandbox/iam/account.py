@@ -176,13 +176,12 @@ def _report(view: View, account: Account, created: datetime) -> str:
     days = account.password_policy.max_age if account.password_policy else 0
     for user in answers.by_name(view.all(User, account.account)):
         changed = (user.login.changed or user.login.created) if user.login else None
+        due = changed + timedelta(days) if changed and days else None
         password = {
             "password_enabled": _flag(user.login),
             "password_last_used": "no_information" if user.login else "N/A",
             "password_last_changed": _stamp(changed),
-            "password_next_rotation": _stamp(
-                changed + timedelta(days) if changed and days else None
-            ),
+            "password_next_rotation": _stamp(due),
             "mfa_active": _flag(user.mfa_devices),
         }
         keys = lookups.access_keys(view, user.account, user)

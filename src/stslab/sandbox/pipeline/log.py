@@ -7,7 +7,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,6 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
-_TYPES: Mapping[str, str] = {"SessionToken": "IAMUser", "Anonymous": "AWSAccount"}
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 
@@ -126,8 +125,10 @@ def _claimed(http: HttpRequest) -> dict[str, object]:
 
 
 def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, object]:
+    own = caller.kind == "SessionToken"  # of GetSessionToken: the user's own, or root's
+    kind = Caller(caller.principal).kind if own else caller.kind
     identity = {
-        "type": _TYPES.get(caller.kind, caller.kind),
+        "type": "AWSAccount" if kind == "Anonymous" else kind,
         "principalId": caller.user_id,
         "arn": caller.principal.arn,
         "accountId": caller.account,
