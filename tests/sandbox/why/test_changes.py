@@ -533,7 +533,9 @@ def test_an_anonymous_request_is_told_to_sign(account, fresh):
     account.client("s3", "admin").create_bucket(Bucket=f"b-{fresh}")
     anonymous = account.client("s3", "anonymous")
     told = refused(account, lambda: anonymous.list_objects_v2(Bucket=f"b-{fresh}"))
-    assert "--no-sign-request" in told["changes"][0]["options"][0]["what"]
+    sign, allow = told["changes"][0]["options"]
+    assert "--no-sign-request" in sign["what"]
+    assert "if nothing blocks public policies" in allow["what"]
 
 
 def test_the_advice_about_a_refused_token_fixes_it(account, fresh):

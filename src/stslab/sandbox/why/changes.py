@@ -290,7 +290,8 @@ def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]
         return name, f"The {name} can't be changed. Set another boundary that has this too:"
     if kind is PolicyKind.RESOURCE and request.resource.startswith(_S3):
         name = name or f"bucket policy of {request.resource.removeprefix(_S3).partition('/')[0]}"
-    return name, f"Add this statement to the {name}:"
+    unless = ", if nothing blocks public policies" if request.principal.arn == "anonymous" else ""
+    return name, f"Add this statement to the {name}{unless}:"
 
 
 def _allowing(request: Request, kind: PolicyKind) -> Document:
