@@ -81,7 +81,6 @@ class Principal(msgspec.Struct, frozen=True, dict=True):
     name: str = ""
     issuer: str = ""  # the ARN of a session's role, or of the user that federated it
     user_id: str = ""  # ``aws:userid``: ``AIDA…`` of a user, ``AROA…:session`` of a session
-    canonical_id: str = ""  # the account's canonical user id
     service_linked: bool = False
 
     @classmethod

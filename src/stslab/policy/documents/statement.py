@@ -75,8 +75,6 @@ def _level(type_: str, name: str, principal: Principal) -> Level:
     other = _OTHERS.get(principal.kind)
     if type_ == "AWS":
         return Level.NONE if other else _level_of_aws(name, principal)
-    if type_ == "CanonicalUser" and name == principal.canonical_id:
-        return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
     return Level.DIRECT if type_ == other and name in {"*", principal.arn} else Level.NONE
 
 

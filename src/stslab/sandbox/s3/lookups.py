@@ -61,10 +61,9 @@ def object_at(view: View, where: Address) -> Object | None:
 def version_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
     """The version with this id, or the current one (None); it may be a delete marker."""
     item = object_at(view, where)
-    versions = item.versions if item else ()
-    if version_id is None:
+    if item is None or version_id is None:
         return item.current if item else None
-    return next((one for one in versions if one.version_id == version_id), None)
+    return next((one for one in item.versions if one.version_id == version_id), None)
 
 
 def content_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:

@@ -42,6 +42,7 @@ class _Tables(msgspec.Struct, frozen=True):
     oldest: frozenset[str]
     of_initiator: frozenset[str]
     reading: frozenset[str]
+    finding: frozenset[str]
     untagged: frozenset[str]
 
 
@@ -204,14 +205,16 @@ def _with_region(call: _Call) -> Iterator[Need]:
 
 def _object(call: _Call) -> Iterator[Need]:
     where, version = call.where, call.request.params.get("VersionId")
-    reading = call.request.operation in _TABLES.reading
-    if reading and lookups.content_at(call.view, where, version) is None:
+    operation = call.request.operation
+    missing = lookups.content_at(call.view, where, version) is None
+    if missing and operation in _TABLES.reading:
         yield _finding(call, where)
         return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
-    tagged = call.request.operation not in _TABLES.untagged
     for action in actions(call.request, own=own):
-        yield call.need(action, where, version, tagged=tagged)
+        yield call.need(action, where, version, tagged=operation not in _TABLES.untagged)
+    if missing and operation in _TABLES.finding:
+        yield _finding(call, where)
 
 
 def _finding(call: _Call, where: Address) -> Need:
@@ -280,15 +283,13 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
     keys |= _TABLES.defaults.get(request.operation, {})
+    configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     copied = str(request.params.get("CopySource", "")).removeprefix("/") or None
-    keys |= _keys_of({**request.params, "CopySource": copied}, _TABLES.keys)
+    keys |= _keys_of({**request.params, **configuration, "CopySource": copied}, _TABLES.keys)
     if etag := request.params.get("IfMatch"):
         keys["s3:if-match"] = etag.strip('"')
     if request.operation in _TABLES.creating:
         keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
-    configuration: Document = request.params.get("CreateBucketConfiguration") or {}
-    if constraint := configuration.get("LocationConstraint"):
-        keys["s3:LocationConstraint"] = constraint
     if tagging := request.params.get("Tagging"):
         is_text = isinstance(tagging, str)
         tags = dict(parse_qsl(tagging, True)) if is_text else tags_in(tagging.get("TagSet"))

@@ -5,11 +5,11 @@ returned; but new objects get the encryption of their bucket.
 """
 
 import base64
-import functools
 import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
@@ -198,10 +198,6 @@ def _location(bucket: Bucket) -> Answer:
     return {"LocationConstraint": bucket.place or region}
 
 
-def _tags(bucket: Bucket) -> Answer | None:
-    return {"TagSet": tag_list(bucket.tags)} if bucket.tags else None
-
-
 def _ownership(bucket: Bucket) -> Answer | None:
     rules = [{"ObjectOwnership": bucket.ownership}]
     return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
@@ -219,13 +215,16 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
-    "GetBucketTagging": (_tags, "NoSuchTagSet"),
+    "GetBucketTagging": (
+        lambda one: {"TagSet": tag_list(one.tags)} if one.tags else None,
+        "NoSuchTagSet",
+    ),
     "GetBucketVersioning": (
         lambda one: {"Status": one.versioning or None, "MFADelete": one.mfa_delete or None},
         "",
     ),
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
-    **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},
+    **{f"GetBucket{one.name}": (partial(_stored, one), one.missing) for one in _SETTINGS},
     # What no bucket has here.
     "GetBucketAbac": (lambda _: {"AbacStatus": {"Status": "Disabled"}}, ""),
     "GetBucketAccelerateConfiguration": (lambda _: None, ""),
@@ -300,11 +299,9 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "PutBucketTagging": _tagged,
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
-    **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
-    "DeleteBucketCors": functools.partial(_without, "Cors"),
-    "DeleteBucketEncryption": functools.partial(_without, "Encryption"),
-    "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),
-    "DeleteBucketWebsite": functools.partial(_without, "Website"),
+    **{f"PutBucket{one.name}": partial(_put, one) for one in _SETTINGS},
+    "DeleteBucketLifecycle": partial(_without, "LifecycleConfiguration"),
+    **{f"DeleteBucket{one}": partial(_without, one) for one in ("Cors", "Encryption", "Website")},
 }
 """For each write, a function that returns the changed members of the bucket."""
 
@@ -327,5 +324,5 @@ def _write(
     return {_LEAST: request.params.get(_LEAST, _USUAL_LEAST)}  # told by PutBucketLifecycle...
 
 
-READS: Reads = {name: functools.partial(_read, *row) for name, row in _SHOWN.items()}
-WRITES: Writes = {name: functools.partial(_write, change) for name, change in _CHANGED.items()}
+READS: Reads = {name: partial(_read, *row) for name, row in _SHOWN.items()}
+WRITES: Writes = {name: partial(_write, change) for name, change in _CHANGED.items()}

@@ -171,7 +171,7 @@ def _checked(view: View, text: str, bucket: str) -> str:
     policy = mapped(json.loads(text), lambda flag: str(flag).lower(), of=bool)
     ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
     ordered["Statement"] = [
-        {name: _without_lists_of_one(each[name]) for name in _ORDER if name in each}
+        {n: _without_lists_of_one(_by_account(view, each[n])) for n in _ORDER if n in each}
         for each in listed(policy["Statement"])
     ]
     normalized = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
@@ -179,6 +179,15 @@ def _checked(view: View, text: str, bucket: str) -> str:
         what = "Normalized policy document exceeds the maximum allowed size of"
         raise _malformed(f"{what} {_MAX_SIZE} bytes")
     return normalized
+
+
+def _by_account(view: View, element: Any) -> Any:
+    """A principal with canonical user ids as accounts (S3 User Guide, "Principals")."""
+    if not isinstance(element, dict) or "CanonicalUser" not in element:
+        return element
+    accounts = (acl.account_with(view, one) for one in listed(element["CanonicalUser"]))
+    named = [*listed(element.get("AWS", [])), *(one.root_arn for one in accounts if one)]
+    return {**without(element, "CanonicalUser"), "AWS": named}
 
 
 def _malformed(message: str, detail: str = "") -> ApiFault:
