@@ -55,6 +55,7 @@ class CloudFormation:
 
     def _answer(self, view: View, request: ApiRequest) -> Answer:
         operations.check(request.service, request.operation, request.params)
+        stacks.check_supported(request.params)
         request = self._with_template(request)
         if request.operation in _READS:
             return dict(mapped(_READS[request.operation](view, request), _in_ascii))
@@ -67,7 +68,7 @@ class CloudFormation:
             return _WRITES[request.operation](tx, request) or {}
 
     def _with_template(self, request: ApiRequest) -> ApiRequest:
-        """The request with the text of its template, which is parsed here, before a transaction."""
+        """The request with its template, which a write parses here, before its transaction."""
         body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
         if request.operation == "ValidateTemplate" and body:
             url = None  # "If both are passed, only TemplateBody is used"
@@ -78,7 +79,7 @@ class CloudFormation:
         if body:
             template.check_size(body)
         text = self._download(request, url) if url else body
-        if text:
+        if text and request.operation in _WRITES:
             stacks.checked_template(text)
         return replace(request, params={**request.params, "TemplateBody": text})
 

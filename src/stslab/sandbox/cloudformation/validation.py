@@ -27,9 +27,15 @@ IMPORT = "Fn::ImportValue"
 PSEUDO_PARAMETERS = frozenset(ANATOMY["pseudo parameters"])
 
 
-def check(template: Template) -> None:
+def unrecognized(template: Template) -> list[str]:
+    """The resource types that AWS does not have."""
+    return sorted({d.type for d in template.resources.values() if not exists(d.type)})
+
+
+def check(template: Template, *, lenient: bool = False) -> None:
+    """Refuse a template that is not valid; if ``lenient``, not for its resource types."""
     parameters.check_declarations(template.parameters)
-    strange = sorted({d.type for d in template.resources.values() if not exists(d.type)})
+    strange = [] if lenient else unrecognized(template)
     well_formed(not strange, f"Unrecognized resource types: [{', '.join(strange)}]")
     shared = ", ".join(name for name in template.resources if name in template.parameters)
     unique = f"all resources and parameters must have unique names. Common name(s):[{shared}]"

@@ -134,6 +134,7 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     role_arn: str = ""
     on_failure: str = ""
     token: str = ""
+    hierarchical: bool = False  # IncludeNestedStacks
 
 
 def key_in(stack_id: str, part: str | int) -> str:

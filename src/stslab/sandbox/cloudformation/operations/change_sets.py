@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import already_exists, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups
@@ -54,6 +55,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
         role_arn=params.get("RoleARN", ""),
         on_failure=params.get("OnStackFailure", ""),
         token=params.get("ClientToken", ""),
+        hierarchical=bool(params.get("IncludeNestedStacks")),
     )
     tx.put(_compared(tx, stack, change_set, validated=not params.get("DisableValidation")))
     stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
@@ -70,9 +72,9 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
         stacks.check_updatable(stack, request.params)
         return stack
     name = request.params["StackName"]
-    existing = stacks.find(view, request, name)
+    existing = lookups.find(view, request.account, request.region, name)
     if existing is None:
-        stacks.check_new_name(name)
+        operations.check(request.service, "CreateStack", {"StackName": name})
         return stacks.new_stack(request, Config(template=""))
     refusal = f"Stack [{name}] already exists and cannot be created again with the changeSet"
     require(existing.status == REVIEW, f"{refusal} [{request.params['ChangeSetName']}].")
@@ -197,6 +199,6 @@ def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
             "StatusReason": change_set.reason,
             "CreationTime": change_set.created,
             "Description": change_set.description,
-            "IncludeNestedStacks": False,
+            "IncludeNestedStacks": change_set.hierarchical,
         }
     )

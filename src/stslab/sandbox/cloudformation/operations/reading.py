@@ -226,7 +226,10 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         refusal = f"GetTemplateSummary cannot be called on {change_sets.REVIEW} stacks."
         require(stack.status != change_sets.REVIEW, refusal)
         text = stack.config.template
-    template = stacks.checked_template(text)
+    options = request.params.get("TemplateSummaryConfig") or {}
+    lenient = bool(options.get("TreatUnrecognizedResourceTypesAsWarnings"))
+    template = stacks.checked_template(text, lenient=lenient)
+    strange = validation.unrecognized(template)
     kinds: dict[str, list[str]] = {}
     for declared in template.resources.values():
         kinds.setdefault(declared.type, []).append(declared.logical_id)
@@ -243,6 +246,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
         ],
+        "Warnings": {"UnrecognizedResourceTypes": strange} if strange else None,
     }
 
 

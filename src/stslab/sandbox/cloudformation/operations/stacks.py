@@ -1,7 +1,6 @@
 """The operations that create, update and delete stacks, and helpers for all operations."""
 
 import base64
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,25 +21,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
-NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
-NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
-NAME_LIMIT = 128
-_WRONG_NAME = (
-    "1 validation error detected: Value '{}' at 'stackName' failed to satisfy constraint: "
-    "Member must {}"
-)
 Item = TypeVar("Item")
-
-
-def check_new_name(name: str) -> None:
-    _check_name(name, NAME_PATTERN)
-    too_long = f"have length less than or equal to {NAME_LIMIT}"
-    require(len(name) <= NAME_LIMIT, _WRONG_NAME.format(name, too_long))
-
-
-def _check_name(name: str, pattern: str) -> None:
-    unlike = f"satisfy regular expression pattern: {pattern}"
-    require(re.fullmatch(pattern, name), _WRONG_NAME.format(name, unlike))
 
 
 def new_arn(request: ApiRequest, kind: str, name: str) -> str:
@@ -48,18 +29,12 @@ def new_arn(request: ApiRequest, kind: str, name: str) -> str:
     return f"arn:aws:cloudformation:{place}:{kind}/{name}/{uuid.uuid4()}"
 
 
-def find(view: View, request: ApiRequest, name: str) -> Stack | None:
-    """The stack with this name or id, or None. Deleted stacks are found by id only."""
-    _check_name(name, NAME_OR_ARN)
-    return lookups.find(view, request.account, request.region, name)
-
-
 def named_stack(
     view: View, request: ApiRequest, missing: str = "Stack with id {} does not exist"
 ) -> Stack:
     """The stack that the request names. Raises ValidationError with the message ``missing``."""
     name = request.params["StackName"]
-    stack = find(view, request, name)
+    stack = lookups.find(view, request.account, request.region, name)
     if stack is None:
         raise invalid(missing.format(name))
     return stack
@@ -69,23 +44,25 @@ existing = partial(named_stack, missing="Stack [{}] does not exist")
 """The same, with the message of the operations that change a stack."""
 
 
-def checked_template(text: str | None) -> Template:
+def checked_template(text: str | None, *, lenient: bool = False) -> Template:
     require(text, "Either Template URL or Template Body must be specified.")
     template = parse(str(text))
-    validation.check(template)
+    validation.check(template, lenient=lenient)
     return template
+
+
+def check_supported(params: Answer) -> None:
+    """Refuse what would be ignored."""
+    for name in ANATOMY["unsupported parameters"]:
+        given = params.get(name)
+        values = given.values() if isinstance(given, dict) else [given]
+        usual = all(not value or value == "STANDARD" for value in values)
+        require(usual, f"{name} is not supported by the embedded account")
 
 
 def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     """The configuration in a request, or in an update of ``stack``, except its capabilities."""
     params, old = request.params, stack.config if stack else None
-    for name in ANATOMY["unsupported parameters"]:  # instead of ignoring them silently
-        require(not params.get(name), f"{name} is not supported by the embedded account")
-    deployment = {"Mode": "STANDARD", **(params.get("DeploymentConfig") or {})}
-    usual = deployment["Mode"] == "STANDARD" and not deployment.get("DisableRollback")
-    require(usual, "This DeploymentConfig is not supported by the embedded account")
-    triggers = (params.get("RollbackConfiguration") or {}).get("RollbackTriggers")
-    require(not triggers, "Rollback triggers are not supported by the embedded account")
     previous = old is not None and params.get("UsePreviousTemplate")
     text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
@@ -144,8 +121,7 @@ def is_retry(request: ApiRequest, token: str) -> bool:
 def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     """Start to create a stack, which may be in review so far."""
     params, name = request.params, request.params["StackName"]
-    check_new_name(name)
-    old = find(tx, request, name)
+    old = lookups.find(tx, request.account, request.region, name)
     if old is not None and old.status != "REVIEW_IN_PROGRESS":
         if not is_retry(request, old.token):
             raise already_exists(f"Stack [{name}] already exists")
@@ -163,10 +139,15 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
 def _again(stack: Stack, wanted: Config) -> Answer:
     """The answer to a request with the token of the last one, whose configuration it must have."""
     if wanted != stack.config:
-        message = f"The client request token {stack.token} has already been used for this stack. "
-        message += "Retry the request with a different client request token"
-        raise ApiFault("TokenAlreadyExistsException", message)
+        raise _used(stack.token)
     return {"StackId": stack.stack_id}
+
+
+def _used(token: str) -> ApiFault:
+    """The error for the token of a stack's last request, which was another one."""
+    message = f"The client request token {token} has already been used for this stack. "
+    message += "Retry the request with a different client request token"
+    return ApiFault("TokenAlreadyExistsException", message)
 
 
 def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
@@ -186,13 +167,11 @@ def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
 def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     """Start a deletion. Also succeeds if the stack does not exist."""
     params, given = request.params, request.params["StackName"]
-    stack = find(tx, request, given)
+    stack = lookups.find(tx, request.account, request.region, given)
     if stack is None or stack.status in DELETING:
         return
     protected = f"Stack [{given}] cannot be deleted while TerminationProtection is enabled"
     require(not stack.protected, protected)
-    forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
-    require(not forced, "A forced deletion is not supported by the embedded account")
     busy = stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE
     require(not busy, f"Stack [{given}] cannot be deleted while in status {stack.status}")
     retained = params.get("RetainResources") or ()
@@ -217,6 +196,8 @@ def begin(
 ) -> Answer:
     """Put the stack with a status that makes the engine work, in the name of the caller."""
     params, left = request.params, request.params.get("DisableRollback")
+    if is_retry(request, stack.token) and stack.status != "DELETE_FAILED":
+        raise _used(stack.token)
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
