@@ -265,6 +265,22 @@ def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     assert option["statement"]["Sid"] == "NoReading"
 
 
+def test_a_policy_that_names_who_federated_the_caller_is_told(account, shell, fresh):
+    name = f"why-{fresh}"
+    keys, s3 = user(account, name, EVERYTHING), account.client("s3", "admin")
+    policy = document(EVERYTHING)
+    made = account.client("sts", keys).get_federation_token(Name="guest", Policy=policy)
+    s3.create_bucket(Bucket=f"b-{name}")
+    deny = {"Effect": "Deny", "Principal": {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}}
+    deny |= {"Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::b-{name}"}
+    other = {**deny, "Action": "s3:DeleteBucket"}
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=document(deny, other))
+    guest = account.client("s3", Keys.of(made["Credentials"]))
+    told = refused(account, lambda: guest.list_objects_v2(Bucket=f"b-{name}"))
+    shell.run(told["changes"][0]["options"][0]["command"])
+    guest.list_objects_v2(Bucket=f"b-{name}")
+
+
 def restricted_bucket(account: Account, name: str) -> tuple[Any, dict[str, str], dict[str, Any]]:
     """A client of the owner, the bucket, and its public statement, which the setting restricts."""
     s3, where = bucket_for_both(account, name), {"Bucket": f"b-{name}"}

@@ -162,6 +162,7 @@ def _decision(decision: Decision) -> dict[str, object]:
         "action": request.action,
         "resource": request.resource,
         "principal": request.principal.arn,
+        "issuer": request.principal.issuer,
         "context": {
             key: value if isinstance(value, str) else list(value)
             for key, value in request.context.items()

@@ -88,8 +88,8 @@ class Situation(msgspec.Struct, frozen=True):
 def _request(logged: Decided) -> Request:
     context, action, arn = logged["context"], logged["action"], logged["principal"]
     user_id, own = str(context.get("aws:userid", "")), str(context.get("aws:PrincipalArn", ""))
-    if ":assumed-role/" in arn:
-        principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
+    if arn.startswith("arn:aws:sts:"):  # an older log has no issuer
+        principal = Principal.from_arn(arn, user_id=user_id, issuer=logged.get("issuer", own))
     else:
         federated = "aws:PrincipalIsAWSService" not in context  # else a host is a service
         principal = read_principal(arn, federated, False, user_id)
