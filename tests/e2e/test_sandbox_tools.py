@@ -87,6 +87,8 @@ def test_who_was_not_believed_is_explained(machine):
     machine.transcript.clear()
     as_(machine, own, "aws iam list-users")
     assert why(machine)["why"].startswith("The session is valid, but may not call IAM")
+    as_(machine, own, f"aws sts get-access-key-info --access-key-id {key}")
+    assert why(machine)["why"].startswith("Sessions of GetSessionToken and GetFederationToken may")
     as_(machine, own[:2], "aws iam list-users")
     assert "Its session token is missing or wrong" in why(machine)["why"]
     as_(machine, ("AKIAIOSFODNN7EXAMPLE", secret), "aws s3 ls")

@@ -60,6 +60,8 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
     if not event.get("errorCode"):
         why = f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
         return why, []
+    if event.get("errorMessage", "").endswith(f" perform: sts:{event['eventName']}"):
+        return texts()["limited"]["why"], _advice("request", texts()["limited"]["fixes"])
     read = messages.read(f"{event['errorCode']}: {event.get('errorMessage', '')}")
     steps = messages.advise(read).steps if read and read.known else ()
     fixes = [step.what for step in steps if not step.commands]
@@ -68,7 +70,7 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
 
 def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
     name = str(decision["resource"]).rpartition("/")[2]
-    why = f"{texts()['no role']['why']} {_gone_by(events(), 'RoleName', name)}".rstrip()
+    why = f"{texts()['no role']['why']} {_gone_by(events(), {'RoleName': name})}".rstrip()
     return why, _advice("role", texts()["no role"]["fixes"])
 
 
@@ -171,10 +173,8 @@ def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Ad
     key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
         return reason["why"], _advice("authentication", reason["fixes"])
-    gone = ""
-    if not (key["known"] and key["active"]):
-        gone = _gone_by(events(), "RoleName", key.get("role", ""))
-        gone = gone or _gone_by(events(), "AccessKeyId", key_id)
+    lost = {"RoleName": key.get("role", ""), "AccessKeyId": key_id}
+    gone = "" if key["known"] and key["active"] else _gone_by(events(), lost)
     again = ["If a run of a lab made it, `stslab run` makes it again."] if gone else []
     return f"{_of_key(key)} {gone}".strip(), _advice("authentication", [*again, *reason["fixes"]])
 
@@ -189,13 +189,14 @@ def _of_key(key: Mapping[str, Any]) -> str:
     return said.format_map(key)
 
 
-def _gone_by(events: Iterable[Event], member: str, value: str) -> str:
-    """How the role or key that this parameter names was lost, if the log has it."""
+def _gone_by(events: Iterable[Event], lost: Mapping[str, str]) -> str:
+    """How the role or key that one of these parameters names was lost, if the log has it."""
     for event in events:
-        said = texts()["lost"].get(event.get("eventName", ""))
-        what = said if not event.get("errorCode") else None
-        if what and value and event["requestParameters"].get(member) == value:
-            return f"{what.format(value)} {_by(event)}."
+        said = None if event.get("errorCode") else texts()["lost"].get(event.get("eventName"))
+        named = event["requestParameters"]
+        value = next((one for member, one in lost.items() if one and named.get(member) == one), "")
+        if said and value:
+            return f"{said.format(value)} {_by(event)}."
     return ""
 
 
