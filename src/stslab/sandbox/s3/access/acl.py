@@ -122,7 +122,7 @@ def _checked(view: View, kind: str, grantee: str, owner_id: str) -> str:
     if kind in ("uri", _URI):
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
             raise invalid_argument("Invalid group uri", kind, grantee)
-    elif grantee != owner_id and account_with(view, grantee) is None:
+    elif grantee not in (owner_id, ANONYMOUS) and account_with(view, grantee) is None:
         raise invalid_argument("Invalid id", kind, grantee)
     return grantee
 
