@@ -259,5 +259,5 @@ def _elements(members: Mapping[str, Any]) -> str:
 
 
 def text(value: object) -> str:
-    """``value`` as text of an XML element. Characters that XML can't hold become U+FFFD."""
-    return escape(str(value).translate(_IN_XML))
+    """``value`` as text of XML: U+FFFD for what it can't hold, a reference for the return."""
+    return escape(str(value).translate(_IN_XML), {"\r": "&#13;"})
