@@ -29,7 +29,7 @@ _MORE = (
     "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
 )
 _URL = re.compile(
-    r"https://([^/]+)\.s3[.-][^/]*amazonaws\.com/(.+)"  # or with the bucket in the path:
+    r"https://([^/]+)\.s3[.-](?!website)[^/]*amazonaws\.com/(.+)"  # or a bucket in the path:
     r"|(?:https://s3[^/]*\.amazonaws\.com|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
 )
 
