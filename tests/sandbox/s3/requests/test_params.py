@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.sandbox.s3.alone import Alone
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.s3.requests import params
@@ -62,3 +63,9 @@ def test_a_setting_has_a_longest_document(operation: str, most: int) -> None:
         params.parse(operation, replace(sent, body=sent.body + b" "), Address("bucket", ""))
     assert refused.value.code == "MaxMessageLengthExceeded"
     assert refused.value.extra["MaxMessageLengthBytes"] == most
+
+
+def test_a_checksum_that_is_not_computed_is_refused_with_the_header_that_asks_for_it() -> None:
+    named = (("x-amz-sdk-checksum-algorithm", "XXHASH64"),)
+    answer = Alone().handle(HttpRequest("PUT", "/bucket", (("acl", ""),), "acl", named, b""))
+    assert (answer.status, answer.body.count(b"<Header>x-amz-sdk-checksum-")) == (501, 1)

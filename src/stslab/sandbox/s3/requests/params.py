@@ -317,8 +317,8 @@ def check(request: ApiRequest) -> None:
         given = params.get(member.name)
         if given is not None and member.choices and given not in member.choices:
             raise _bad_choice(member, given)
-    if str(params.get("ChecksumAlgorithm")).startswith("XXHASH"):
-        raise fault("NotImplemented", Header="x-amz-checksum-algorithm")
+        if member.name == "ChecksumAlgorithm" and str(given).startswith("XXHASH"):
+            raise fault("NotImplemented", Header=member.wire_name)
     for name, shown in _TABLES.counts.items():
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
