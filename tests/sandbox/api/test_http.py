@@ -30,6 +30,10 @@ def test_the_head_of_a_request():
     assert (head.host, head.length, head.keep_alive) == ("h:1", 3, True)
 
 
+def test_a_path_that_is_not_utf_8_is_left_to_the_service():
+    assert _head(b"GET /b/%ff HTTP/1.1\r\n\r\n").request.path == "/b/%ff"
+
+
 def test_a_connection_that_sends_nothing_is_not_a_request():
     assert _head(b"") is None
 

@@ -30,7 +30,8 @@ _MORE = (
 )
 _URL = re.compile(
     r"https://([^/]+)\.s3[.-](?!website)[^/]*amazonaws\.com/(.+)"  # or a bucket in the path:
-    r"|(?:https://s3[^/]*\.amazonaws\.com|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
+    r"|(?:https://s3(?!.website)[^/]*\.amazonaws\.com"
+    r"|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
 )
 
 
