@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
@@ -56,6 +57,23 @@ def test_an_unsigned_request_is_logged(direct: Direct) -> None:
     assert event["eventName"] == "ListUsers"
     assert event["userIdentity"] == {"type": "Unknown", "accessKeyId": "AKIAEVEEVEEVEEVEEVE1"}
     assert direct.log.events(denied=True) == [event]
+
+
+@pytest.mark.parametrize("service", ["s3", "iam"])
+def test_a_signed_request_without_an_operation_is_logged_with_its_caller(
+    direct: Direct, service: str
+) -> None:
+    client = direct.client(service)
+
+    def change(request: AWSPreparedRequest | AWSRequest, **_: object) -> None:
+        request.url += "%FF"
+
+    client.meta.events.register("before-sign", change)
+    with pytest.raises(ClientError):
+        client.list_buckets() if service == "s3" else client.list_users()
+    event = direct.log.events()[-1]
+    assert event["errorCode"] == ("InvalidURI" if service == "s3" else "InvalidAction")
+    assert event["userIdentity"]["userName"] == "admin"
 
 
 @pytest.mark.parametrize(("whose", "type_"), [("root", "Root"), ("admin", "IAMUser")])

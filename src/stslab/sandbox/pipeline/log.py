@@ -30,12 +30,16 @@ _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 @dataclass(slots=True)
 class Received:
-    """One request on its way through the pipeline. ``api`` is None until it is named."""
+    """One request on its way through the pipeline. ``api`` is None until it is named.
+
+    ``caller`` is who signed it, once that is proved.
+    """
 
     service: str
     request_id: str
     http: HttpRequest
     api: ApiRequest | None = None
+    caller: Caller | None = None
 
 
 class DecisionLog:
@@ -84,6 +88,7 @@ class DecisionLog:
 
 def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[str, object]:
     api, http = received.api, received.http
+    caller, via = (api.caller, api.via) if api else (received.caller, ())
     event: dict[str, object] = {
         # "CloudTrail record contents for management, data, and network activity events" (2026).
         "eventVersion": "1.11",
@@ -93,9 +98,9 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         "eventSource": f"{received.service}.amazonaws.com",
         "eventName": api.operation if api else claimed(received.service, http),
         "awsRegion": api.region if api else "",
-        "sourceIPAddress": api.via[-1] if api and api.via else http.source_ip or "AWS Internal",
+        "sourceIPAddress": via[-1] if via else http.source_ip or "AWS Internal",
         "userAgent": http.header("User-Agent"),
-        "userIdentity": _identity(api.caller, api.via) if api else _claimed(http),
+        "userIdentity": _identity(caller, via) if caller else _claimed(http),
         "requestParameters": _short(redact(api.params)) if api else {},
         "requestID": received.request_id,
         "recipientAccountId": api.account if api else "",

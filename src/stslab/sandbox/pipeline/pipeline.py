@@ -87,9 +87,10 @@ class Pipeline:
     def _answer(self, received: Received) -> ApiResponse:
         verified = self.authenticator.authenticate(received.http)
         service, http = verified.service, verified.request
-        received.service, received.http = service, http
-        operation, params = naming.name(service, http)
         anonymous = verified.caller.kind == "Anonymous"
+        received.service, received.http = service, http
+        received.caller = None if anonymous else verified.caller
+        operation, params = naming.name(service, http)
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
             raise signature.missing_token()
         received.api = api = self._api(
