@@ -228,7 +228,7 @@ def _declared(name: str, body: Value) -> Declared:
     well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
-    properties = body.get("Properties") or {}
+    properties = body.get("Properties") or {}  # saved stacks may have other empty values
     require(isinstance(properties, dict), NO_OBJECT.format(name))
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
