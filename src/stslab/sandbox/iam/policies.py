@@ -107,8 +107,7 @@ def list_policy_versions(view: View, request: ApiRequest) -> Answer:
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
     policy, version = _version(tx, request)
-    if version.version_id != policy.default:
-        tx.put(replace(policy, default=version.version_id, updated=request.now))
+    tx.put(replace(policy, default=version.version_id))
 
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:

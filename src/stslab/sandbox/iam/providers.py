@@ -17,6 +17,7 @@ from stslab.sandbox.state.identities import OidcProvider, SamlProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _THUMBPRINTS = 5
+_UNPROPAGATED = {"IsTrustedIdentityPropagationEnabled": False}  # it can't be enabled here
 _HTTPS = "https://"
 _ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?([?#].*)?")
 
@@ -83,7 +84,7 @@ def get_open_id_connect_provider(view: View, request: ApiRequest) -> Answer:
 
 def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
     arns = sorted(provider.arn for provider in view.all(OidcProvider, request.account))
-    return {"OpenIDConnectProviderList": [{"Arn": arn} for arn in arns]}
+    return {"OpenIDConnectProviderList": [{"Arn": arn, **_UNPROPAGATED} for arn in arns]}
 
 
 def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
@@ -159,7 +160,7 @@ def get_saml_provider(view: View, request: ApiRequest) -> Answer:
 
 def list_saml_providers(view: View, request: ApiRequest) -> Answer:
     listed = [
-        {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created}
+        {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created} | _UNPROPAGATED
         for one in sorted(view.all(SamlProvider, request.account), key=lambda one: one.name)
     ]
     return {"SAMLProviderList": listed}
