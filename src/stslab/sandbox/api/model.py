@@ -111,8 +111,8 @@ class Authenticated(msgspec.Struct, frozen=True):
     ``request`` is the signed request without the credentials: an aws-chunked body is decoded;
     its verified trailers, and the ``x-amz-*`` parameters of a presigned URL, become headers, as
     in S3. ``auth_type`` and ``version`` are empty for an unsigned request, ``region`` where the
-    signature has none. ``age`` is the time since it was signed. ``payload_hash`` is that
-    of S3's Version 4, as signed, or UNSIGNED-PAYLOAD.
+    signature has none. ``age`` is the time since it was signed. ``payload_hash`` is the
+    x-amz-content-sha256 header of S3's Version 4.
     """
 
     caller: Caller

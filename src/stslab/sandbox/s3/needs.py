@@ -278,7 +278,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
         keys |= {"s3:authType": "REST-HEADER", "s3:signatureversion": _LATEST}
     elif proof.auth_type:
         keys["s3:authType"], keys["s3:signatureversion"] = proof.auth_type, proof.version
-        if (proof.auth_type, proof.version) == ("REST-QUERY-STRING", _LATEST):
+        if proof.auth_type == "REST-QUERY-STRING":
             keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash

@@ -101,7 +101,7 @@ def _verified(
         scope, refusal = "/".join(credential[1:]), partial(mismatch, claim, texts[1:])
         signer = ChunkSigner(key, stamp(claim.time), scope, signature, refusal)
         plain = with_payload(plain, payload_hash, () if claim.in_query else chunks.MODES, signer)
-    return claim.authenticated(plain, record, context, payload_hash)
+    return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
 def _payload_hash(headers: Headers) -> str:

@@ -63,7 +63,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
     key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
-    # It does not say when it was signed: with its end as the time, it has no age.
+    # It does not say when it was signed: with its end as the time, its age is 0.
     claim = _claim(key_id, signature, end, headers, in_query=True)
     return _verified(request, headers, context, claim, expires)
 

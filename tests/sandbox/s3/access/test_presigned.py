@@ -36,25 +36,27 @@ def test_only_a_presigned_url_has_an_age(account: Account, fresh: str) -> None:
         assert answer.read() == b"hello"
 
 
-def test_an_upload_by_a_presigned_url_has_an_unsigned_payload(account: Account, fresh: str) -> None:
-    """S3 User Guide, "AWS Signature Version 4 (SigV4) authentication-specific policy keys".
+def test_only_a_header_is_the_payload_hash(account: Account, fresh: str) -> None:
+    """The same page: "Deny uploads with unsigned payloads that use the Authorization header".
 
-    A policy that denies unsigned payloads denies "uploads that are using presigned URLs".
+    The key "doesn't support the x-amz-content-sha256 header as a query string parameter".
     """
     s3 = account.client("s3", "admin", version="s3v4")
     condition = {"StringEquals": {"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"}}
     where = _denying(s3, f"unsigned-{fresh}", "s3:PutObject", condition)
     s3.put_object(**where, Body=b"signed")
     url = s3.generate_presigned_url("put_object", Params=where)
+    urlopen(Request(url, data=b"unsigned", method="PUT"))
+    assert s3.get_object(**where)["Body"].read() == b"unsigned"
+    header = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
     with pytest.raises(HTTPError, match="403"):
-        urlopen(Request(url, data=b"unsigned", method="PUT"))
-    assert s3.get_object(**where)["Body"].read() == b"signed"
+        urlopen(Request(url, data=b"again", method="PUT", headers=header))
 
 
-def test_a_url_of_version_2_has_no_age(account: Account, fresh: str) -> None:
-    """The page on Version 4's keys; a URL of Version 2 says when it ends, not when it was signed."""
+def test_a_url_of_version_2_has_the_age_0(account: Account, fresh: str) -> None:
+    """The same page: "In Signature Version 2, this value is always set to 0"."""
     s3 = account.client("s3", "admin", version="s3")
-    condition = {"Null": {"s3:signatureAge": "true"}}
+    condition = {"NumericNotEquals": {"s3:signatureAge": "0"}}
     where = _denying(s3, f"ageless-{fresh}", "s3:GetObject", condition)
-    with pytest.raises(HTTPError, match="403"):
-        urlopen(s3.generate_presigned_url("get_object", Params=where))
+    with urlopen(s3.generate_presigned_url("get_object", Params=where)) as answer:
+        assert answer.read() == b"hello"
