@@ -17,6 +17,8 @@ ROLE = {"AWS": "arn:aws:iam::111122223333:role/app"}
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-91237329"}}
 IF_EXISTS = {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}
 ACCOUNT = "arn:aws:iam::111122223333"
+KMS = "arn:aws:kms:us-east-1:111122223333"
+KMS_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 ROWS: list[tuple[str, Any, Any, bool]] = [
     ("everyone", "*", None, True),
     ("everyone by AWS", {"AWS": "*"}, None, True),
@@ -49,6 +51,7 @@ ROWS: list[tuple[str, Any, Any, bool]] = [
     ("a VPC that must be there", "*", {**IF_EXISTS, "Null": {"aws:SourceVpc": "false"}}, False),
     ("a private range of IPv6", "*", {"IpAddress": {"aws:SourceIp": "fc00::/7"}}, True),
     ("only if there is one", "*", IF_EXISTS, True),
+    ("a key of KMS", "*", {"StringEquals": {KMS_KEY: f"{KMS}:key/1"}}, True),
 ]
 
 
