@@ -88,7 +88,8 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     if version_id is None and request.operation in _READS:
         raise no_such_key(key, headers=marked)
     refused = {"Method": request.http.method, "ResourceType": "DeleteMarker"}
-    headers = (*marked, ("Allow", "DELETE"), last_modified(version))
+    shown = marked if version_id or request.operation != "PutObjectAcl" else ()
+    headers = (*shown, ("Allow", "DELETE"), last_modified(version))
     raise fault("MethodNotAllowed", extra=refused, headers=headers)
 
 

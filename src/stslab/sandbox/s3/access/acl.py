@@ -168,7 +168,7 @@ def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Gran
     plain = canned in (PLAIN if own else {"bucket-owner-full-control"})
     # The writer may have full control too: it has no effect.
     both = {Grant(owner_id, ALL), Grant(_writer_of(view, request), ALL)}
-    if not plain or (grants is not None and set(grants) != both):
+    if not plain or (grants is not None and (len(grants), {*grants}) != (len(both), both)):
         raise fault("AccessControlListNotSupported")
     return None
 
