@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stslab.sandbox.api import http
 from stslab.sandbox.api.http import Malformed, parse_query, read_body, read_head
+from stslab.sandbox.api.model import ApiFault
 
 HOST = b"Host: h\r\n"
 
@@ -63,8 +64,6 @@ def test_keep_alive(line, keeps):
         (b"CONNECT h:1 HTTP/1.1\r\n\r\n", 400),
         (b"GET /a#b HTTP/1.1\r\n\r\n", 400),
         (b"GET /\xc3\xa4 HTTP/1.1\r\n\r\n", 400),
-        (b"GET /%zz HTTP/1.1\r\n\r\n", 400),
-        (b"GET /%a HTTP/1.1\r\n\r\n", 400),
         (b"GET /?a=%ff HTTP/1.1\r\n\r\n", 400),
         (b"GET /?a=%f HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/2.0\r\n\r\n", 505),
@@ -128,7 +127,7 @@ def test_broken_chunks_are_refused(sent):
 
 
 def test_a_body_that_ends_early_is_refused():
-    with pytest.raises(Malformed):
+    with pytest.raises(ApiFault, match="IncompleteBody"):
         _body(b"abc", 4)
 
 
@@ -151,6 +150,8 @@ def _outcome(sent: bytes) -> str | None:
         read_body(stream, head.length)
     except Malformed as malformed:
         return malformed.status
+    except ApiFault as short:
+        return str(short.status)
     return head.request.path
 
 

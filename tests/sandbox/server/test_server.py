@@ -203,6 +203,18 @@ def test_a_client_that_disconnects_is_not_logged(server, caplog):
     assert caplog.records == []
 
 
+def test_a_body_that_ends_early(server):
+    """S3 API Reference, "Error responses" (IncompleteBody)."""
+    sent = f"PUT /b/k HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: 9\r\n\r\nab"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(sent.encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\n")
+    assert b"<Code>IncompleteBody</Code>" in answer
+    assert b"<NumberBytesExpected>9</NumberBytesExpected>" in answer
+
+
 def test_a_body_that_is_too_large(server):
     sent = f"PUT /b/k HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: {reading.MAX_BODY + 1}\r\n\r\n"
     answer = raw(server, sent.encode() + b"x" * 100_000)

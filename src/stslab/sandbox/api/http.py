@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from stslab.sandbox.api.faults import SAYS, fault
 from stslab.sandbox.api.model import HttpRequest, Pairs
 
 MAX_REQUEST_LINE = 16 * 1024
@@ -19,7 +20,7 @@ _MAX_CHUNK_LINE = 1024
 
 _REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (/[!-\"$-~]*) HTTP/(\d)\.(\d)\r\n")
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _FRAMING = ("host", "content-length", "transfer-encoding", "expect")
@@ -68,15 +69,13 @@ def read_head(stream: Reader) -> Head | None:
         raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
     headers = _headers(stream)
     path, _, raw_query = target.partition("?")
-    if _BAD_ESCAPE.search(path):
-        raise Malformed("400 Bad Request", "The path has a broken escape.")
     request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
     return _framed(request, minor=int(minor))
 
 
 def parse_query(raw: str) -> Pairs:
     """The decoded pairs of a query string or of a form, in order. Raises Malformed."""
-    if _BAD_ESCAPE.search(raw):
+    if BAD_ESCAPE.search(raw):
         raise Malformed("400 Bad Request", "The query string has a broken escape.")
     try:
         return tuple(parse_qsl(raw, keep_blank_values=True, errors="strict"))
@@ -85,12 +84,13 @@ def parse_query(raw: str) -> Pairs:
 
 
 def read_body(stream: Reader, length: int | None) -> bytes:
-    """Read a body of ``length`` bytes, or of chunks if that is None. Raises Malformed."""
+    """Read a body of ``length`` bytes, or of chunks if that is None. Raises Malformed, ApiFault."""
     if length is None:
         return _read_chunks(stream)
     body = stream.read(length) if length else b""
     if len(body) < length:
-        raise Malformed("400 Bad Request", "The body ends early.")
+        sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(body)}
+        raise fault("IncompleteBody", SAYS["too few bytes"], sizes)
     return body
 
 
@@ -136,11 +136,9 @@ def _length(length: str, encoding: str, minor: int) -> int | None:
         if encoding.lower() != "chunked":
             raise Malformed("501 Not Implemented", "Transfer-Encoding must be chunked.")
         return None
-    if not length:
-        return 0
-    if not _DIGITS.fullmatch(length):
+    if not _DIGITS.fullmatch(length or "0"):
         raise Malformed("400 Bad Request", "The Content-Length is not a number.")
-    return int(length)
+    return int(length or 0)
 
 
 def _read_chunks(stream: Reader) -> bytes:

@@ -259,11 +259,12 @@ class _Request(cheroot.HTTPRequest):
                 self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
             body = read_body(self.conn.rfile, self.head.length)
+            self._send(self.server.answer(self._request(body)))
         except Malformed as malformed:
             self._refuse(malformed)
-            return
-        try:
-            self._send(self.server.answer(self._request(body)))
+        except ApiFault as short:
+            self.close_connection = True
+            self._send(_fault(self._request(), short))
         except Dropped:  # the client gets no answer but a reset
             self.close_connection = self.sent_headers = True
             self.conn.reset()
