@@ -168,9 +168,7 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
 
 
 def _texts(key: str, value: object) -> str | list[str]:
-    if isinstance(value, list):
-        return [_text(key, each) for each in value]
-    return _text(key, value)
+    return [_text(key, each) for each in value] if isinstance(value, list) else _text(key, value)
 
 
 def _text(key: str, value: object) -> str:
@@ -206,9 +204,7 @@ def kind_of_resource_policy(resource: str) -> PolicyKind:
 
 
 def _numbered(documents: _Documents, kind: PolicyKind) -> list[NamedPolicy]:
-    if not documents:
-        return []
-    return [_named_policy(f"{kind} {number}", one, kind) for number, one in enumerate(documents, 1)]
+    return [_named_policy(f"{kind} {at}", one, kind) for at, one in enumerate(documents or (), 1)]
 
 
 def _named_policy(name: str, document: Any, kind: PolicyKind) -> NamedPolicy:

@@ -132,6 +132,8 @@ class Principal(msgspec.Struct, frozen=True, dict=True):
         return {key.lower(): value for key, value in self.keys.items()}
 
 
+# aws:FederatedProvider is of OpenID Connect only, and of a user pool of Amazon Cognito its host.
+_NOT_ISSUER: Final = re.compile(r".*:(?:saml-provider/.*|oidc-provider/(?=cognito-idp\.))")
 _UNSIGNED: Final = {"aws:PrincipalArn": "", "aws:PrincipalIsAWSService": ""}
 _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, Value]]]] = {
     PrincipalKind.USER: lambda it: {"aws:username": it.name},
@@ -152,6 +154,7 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, Val
         **_UNSIGNED,
         "aws:PrincipalType": PrincipalKind.USER.value,
         "aws:userid": it.arn,
+        "aws:FederatedProvider": _NOT_ISSUER.sub("", it.arn),
     },
     PrincipalKind.ANONYMOUS: lambda it: {
         **_UNSIGNED,

@@ -275,7 +275,8 @@ def _text(path: Path) -> str:
     import jmespath
 
     if str(path) == FULL_ACCESS:
-        return '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+        everything = '{"Effect": "Allow", "Action": "*", "Resource": "*"}'
+        return f'{{"Version": "2012-10-17", "Statement": {everything}}}'
     if str(path).startswith("arn:"):
         from stslab.policy.catalogue import suggestions
         from stslab.sandbox.iam import aws_policies

@@ -81,10 +81,12 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
         raise MalformedPolicy(SYNTAX, "A policy must be a JSON object.")
     of_resource = kind in _OF_RESOURCES
     _check_names(document, _POLICY_ELEMENTS, kind, "A policy has no element")
-    if document.get("Version", LEGACY) not in (LATEST, LEGACY):
+    # "SCP syntax" and "RCP syntax" (AWS Organizations): one version, and no Id.
+    versions = (LATEST, LEGACY) if kind in (*_OF_RESOURCES, *_OF_IDENTITIES) else (LATEST,)
+    if document.get("Version", LEGACY) not in versions:
         message = "The policy must contain a valid version string" if of_resource else SYNTAX
-        raise MalformedPolicy(message, f"Version must be {LATEST!r} or {LEGACY!r}.")
-    if "Id" in document and kind not in (*_OF_RESOURCES, *_OF_IDENTITIES):
+        raise MalformedPolicy(message, f"Version must be {' or '.join(map(repr, versions))}.")
+    if "Id" in document and LEGACY not in versions:
         raise MalformedPolicy(SYNTAX, f"A {kind} can't have an Id.")
     if not isinstance(document.get("Id", ""), str):
         raise MalformedPolicy(SYNTAX, "Id must be a text.")

@@ -66,7 +66,8 @@ class RoleRequest(msgspec.Struct, frozen=True):
 
     def lasting(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
         """The condition keys of a federated user that the session's requests have too."""
-        for key, value in self.context.items():
+        derived = self.principal.keys if self.principal else {}
+        for key, value in {**derived, **self.context}.items():
             if _LASTING.fullmatch(key):
                 yield key, value if isinstance(value, str) else tuple(value)
 
@@ -103,15 +104,14 @@ class RoleSessions:
 
         Raises AccessDenied unless the policies allow every action.
         """
-        federated = wanted.principal is not None
         try:
             role = self._authorized(tx, request, wanted)
         except ApiFault as fault:
-            if not federated:
+            if not wanted.principal:
                 raise
             message = f"Not authorized to perform sts:{wanted.operation}"
             raise faults.access_denied(message) from fault  # without a reason
-        chained = not federated and request.caller.kind in ("AssumedRole", "SessionToken")
+        chained = not wanted.principal and request.caller.kind in ("AssumedRole", "SessionToken")
         account = wanted.target.account
         session, members = sessions.issue(
             tx,

@@ -26,7 +26,6 @@ _VARIABLE = re.compile(r"\$\{.*?\}")
 _SKEW_SECONDS = 300
 _TIME = re.compile(r"-?[0-9]{1,18}")
 _SHARED = frozenset({"accounts.google.com", "cognito-identity.amazonaws.com"})  # need no provider
-_USER_POOL = "cognito-idp."  # Amazon Cognito's user pools, which also need a provider in IAM
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
@@ -45,14 +44,13 @@ def assume_role_with_web_identity(
     text = params["WebIdentityToken"].strip()
     host, provider, claims, audience = _verified(tx, text, target.account, request)
     name, identity = provider.arn if provider else host, claims.get(_SOURCE_IDENTITY)
-    shown = host if host.startswith(_USER_POOL) else name
     wanted = RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
         _tags(claims),
         sessions.source_identity(str(identity)) if identity is not None else "",
-        _keys(host, claims, audience) | {"aws:FederatedProvider": shown},
+        _keys(host, claims, audience),
         Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
     return roles.session(tx, request, wanted) | {
