@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
+from xml.sax.saxutils import escape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import TOOLBOX_PATH
@@ -27,8 +28,7 @@ _TABLES = beside(__file__, "answers.yaml")
 _TO_THE_MILLISECOND = frozenset(_TABLES["to the millisecond"])
 _WITH_ZEROS = frozenset(_TABLES["with zeros"])
 _NO_XML = {*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF} - {*b"\t\n\r"}
-_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
-_IN_XML = dict.fromkeys(_NO_XML, "\ufffd") | str.maketrans(_ESCAPED)
+_IN_XML = dict.fromkeys(_NO_XML, "\ufffd")
 _json = functools.partial(json.dumps, separators=(",", ":"), sort_keys=True)  # as AWS does
 
 
@@ -263,4 +263,4 @@ def text(value: object) -> str:
 
     A carriage return is a reference, since what reads XML takes a plain one for a new line.
     """
-    return str(value).translate(_IN_XML)
+    return escape(str(value).translate(_IN_XML)).replace("\r", "&#13;")
