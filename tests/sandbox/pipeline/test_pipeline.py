@@ -115,6 +115,9 @@ def test_an_operation_of_another_service_is_not_found(direct: Direct) -> None:
     response = direct.handle(signed(direct, "sts", b"Action=ListUsers&Version=2011-06-15"))
     assert code_in(response) == "InvalidAction"
     assert b"Could not find operation ListUsers for version 2011-06-15" in response.body
+    # AWS's answer in a comment of Envoy (AWS credentials by web identity); justincormack/argmin
+    # has it of STS, versity/versitygw (tests/integration/iam) of IAM.
+    assert b' xmlns="http://webservices.amazon.com/AWSFault/2005-15-09">' in response.body
 
 
 def test_another_version_is_not_found(direct: Direct) -> None:

@@ -239,9 +239,9 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
         message = {"Message": problem.message} if problem.message else {}
         members = {"Type": whose, "Code": problem.code, **message, **problem.extra}
-        inner = f"<Error>{_elements(members)}</Error>"
-        id_ = f"<RequestId>{request_id}</RequestId>"
-        kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"
+        inner = f"<Error>{_elements(members)}</Error><RequestId>{request_id}</RequestId>"
+        space = _namespace("" if problem.code == "InvalidAction" else service)
+        kind, body = XML, f"<ErrorResponse{space}>{inner}</ErrorResponse>"
         if _wants_json(http):
             kind, body = _JSON, _json({"Error": members, "RequestId": request_id})
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())
@@ -249,8 +249,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
 
 @functools.cache
 def _namespace(service: str) -> str:
-    if service not in operations.SERVICES:
-        return ""
+    if service not in operations.SERVICES:  # that of an error before AWS knows the operation
+        return ' xmlns="http://webservices.amazon.com/AWSFault/2005-15-09"'
     return f' xmlns="{operations.model(service).metadata["xmlNamespace"]}"'
 
 
