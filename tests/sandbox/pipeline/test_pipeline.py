@@ -120,6 +120,12 @@ def test_an_operation_of_another_service_is_not_found(direct: Direct) -> None:
     assert b' xmlns="http://webservices.amazon.com/AWSFault/2005-15-09">' in response.body
 
 
+def test_who_is_calling_is_told_in_the_order_of_aws_s_sample(direct: Direct) -> None:
+    response = direct.handle(signed(direct, "sts", b"Action=GetCallerIdentity&Version=2011-06-15"))
+    places = [response.body.index(name) for name in (b"<Arn>", b"<UserId>", b"<Account>")]
+    assert places == sorted(places)
+
+
 def test_another_version_is_not_found(direct: Direct) -> None:
     response = direct.handle(signed(direct, "iam", b"Action=ListUsers&Version=2009-01-01"))
     assert code_in(response) == "InvalidAction"

@@ -130,7 +130,7 @@ def _document(name: str, members: str) -> bytes:
 
 @functools.cache
 def _lists_last(shape: Shape) -> list[tuple[str, Shape]]:
-    """The members in S3's order: the SDK for Java (v1) needs a list's owner and bucket first."""
+    """The members in AWS's order: the SDK for Java (v1) needs a list's owner and bucket first."""
     first = {name: shape.members[name] for name in _TABLES["first"].get(shape.name, ())}
     return sorted((first | shape.members).items(), key=lambda row: row[1].type_name == "list")
 
