@@ -1,8 +1,9 @@
-"""Presigned URLs: for a region other than the bucket's, and with a plus for a space in the path.
+"""URLs, presigned for a region or not signed at all, and with a plus for a space in the path.
 
 ``s3.yaml`` has requests with headers.
 """
 
+import json
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -72,6 +73,23 @@ def test_signature_version_2_is_for_the_oldest_regions(
     with pytest.raises(ClientError, match="Please use AWS4-HMAC-SHA256") as refused:
         old.list_objects(Bucket=bucket)
     assert refused.value.response["Error"]["Code"] == code
+
+
+def test_a_public_bucket_is_public_in_a_newer_region(account: Account, fresh: str) -> None:
+    """S3 User Guide, "Making requests using the REST API": who signs nothing names no region."""
+    s3, bucket = account.client("s3", "admin", "eu-central-1"), f"open-{fresh}"
+    s3.create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    s3.delete_public_access_block(Bucket=bucket)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    statement["Resource"] = f"arn:aws:s3:::{bucket}/*"
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": statement}))
+    with urlopen(f"{account.endpoint.url}/{bucket}/k") as answer:
+        assert answer.read() == b"hello"
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(f"{account.endpoint.url}/{bucket}")
 
 
 def test_a_plus_in_a_path_is_a_space(account: Account, fresh: str) -> None:

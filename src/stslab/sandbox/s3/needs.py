@@ -175,7 +175,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     """
     proof = request.authenticated
     signed = proof.region if proof and proof.version == _LATEST else ""
-    if proof and not signed and bucket.region not in _TABLES.oldest:
+    if proof and proof.version and not signed and bucket.region not in _TABLES.oldest:
         raise fault("InvalidRequest", SAYS["mechanism"])
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
