@@ -204,6 +204,17 @@ def test_an_argument_given_twice_is_refused(direct: Direct) -> None:
     assert code_in(direct.handle(http)) == "InvalidArgument"
 
 
+@pytest.mark.parametrize("path", ["/buck/100%", "/buck/%zz", "/%a/key"])
+def test_a_path_with_a_broken_escape_is_refused_whatever_its_signature(
+    direct: Direct, path: str
+) -> None:
+    """Error responses (InvalidURI); that AWS refuses it "immediately", versity/versitygw#2070."""
+    forged = replace(signed(direct, "s3", method="GET", path="/buck"), path=path)
+    for http in (forged, HttpRequest("GET", path, (), "", (("Host", "127.0.0.1"),), b"")):
+        answer = direct.handle(http)
+        assert (code_in(answer), answer.status) == ("InvalidURI", 400)
+
+
 def test_a_browser_s_form_is_refused(direct: Direct) -> None:
     direct.client("s3").create_bucket(Bucket="buck")
     body = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ndata\r\n--x--\r\n'

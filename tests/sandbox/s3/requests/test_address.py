@@ -42,10 +42,8 @@ def test_a_form_that_deletes_is_no_upload() -> None:
     assert operation(sent, Address("bucket")) == "DeleteObjects"
 
 
-@pytest.mark.parametrize(
-    "path", ["/bucket/%ff", "/bucket/B%e9la", "/%ff/key", "/bucket/100%", "/bucket/%zz", "/%a/key"]
-)
-def test_a_path_that_cannot_be_read(path: str) -> None:
+@pytest.mark.parametrize("path", ["/bucket/%ff", "/bucket/B%e9la", "/%ff/key"])
+def test_a_path_is_utf_8(path: str) -> None:
     """Error responses (InvalidURI); AWS's answer for a file's name in Latin-1 (larrabee/s3sync#45)."""
     with pytest.raises(ApiFault, match="Couldn't parse the specified URI") as refused:
         address(HttpRequest("PUT", path, (), "", (("Host", "s3.localhost"),), b""))

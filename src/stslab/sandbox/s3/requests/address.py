@@ -15,7 +15,6 @@ import msgspec
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
-from stslab.sandbox.api.http import BAD_ESCAPE
 from stslab.sandbox.api.model import HttpRequest
 from stslab.structures import beside
 
@@ -69,8 +68,6 @@ def address(http: HttpRequest) -> Address:
     bucket, rest = match["bucket"] if match else "", http.path[1:]
     if bucket in ("", "s3"):
         bucket, _, rest = rest.partition("/")
-    if BAD_ESCAPE.search(http.path):
-        raise fault("InvalidURI")
     try:
         bucket, key = unquote(bucket, errors="strict"), unquote_plus(rest, errors="strict")
     except UnicodeDecodeError:
