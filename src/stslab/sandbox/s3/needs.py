@@ -273,8 +273,8 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
     condition key examples" (of a copy's source the bucket comes first, also after a slash).
     """
-    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": "1.3"}
     proof = request.authenticated
+    keys: Keys = {"s3:ResourceAccount": owner, **({"s3:TlsVersion": "1.3"} if proof else {})}
     if proof is None:  # a service signs its calls, as public records of CloudTrail show
         keys |= {"s3:authType": "REST-HEADER", "s3:signatureversion": _LATEST}
     elif proof.auth_type:
