@@ -66,9 +66,9 @@ def _left_open(message: Message) -> Iterator[str]:
 
 
 def _case(message: Message) -> str:
-    """What kind of request it is, or else its service."""
+    """What kind of request it is, or else the service of the action, such as S3's use of a key."""
     action = message.action.lower()
-    service = message.service or action.partition(":")[0]
+    service = action.rpartition(":")[0] or message.service
     cases = {
         "decoded": message.decoded,
         "denied": message.explicit,
