@@ -5,7 +5,6 @@ S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions"; S3 Us
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import takewhile
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -72,8 +71,9 @@ def name_in_token(given: str | None) -> str:
 
 
 def writer(request: ApiRequest) -> Callable[[str], str]:
-    """How to write keys and prefixes: percent-encoded, a space as +, if the request asks for it."""
-    return partial(quote_plus, safe="/") if request.params.get("EncodingType") == "url" else str
+    """How to write keys and prefixes: encoded as Java does, but for /, if the request asks so."""
+    is_url = request.params.get("EncodingType") == "url"
+    return (lambda name: quote_plus(name, safe="/*").replace("~", "%7E")) if is_url else str
 
 
 def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:

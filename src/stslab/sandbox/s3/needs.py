@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.policy.request import ACCOUNT
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.http import BAD_ESCAPE
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl, policies
@@ -249,7 +248,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
         raise invalid_argument(SAYS["version empty"], header, given)
     plain = unquote_plus(path, errors="surrogateescape")
     bucket, _, key = plain.removeprefix("/").partition("/")
-    broken = BAD_ESCAPE.search(path) or re.search("[\udc80-\udcff]", plain)
+    broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     no_name = not BUCKET_NAME.fullmatch(bucket)
     for what, wrong in (("encoding", broken), ("bucket name", no_name), ("object key", not key)):
         if wrong:

@@ -75,7 +75,8 @@ def _span_of(header: str, size: int) -> Span:
     """The bytes of a Range header; all if it is invalid. Raises InvalidRange."""
     match = _RANGE.fullmatch(header)
     first, last = match.groups() if match else ("", "")
-    if not (first or last) or (first and last and int(last) < int(first)):
+    invalid = not (first or last) or (first and last and int(last) < int(first))
+    if invalid or (not first and int(last) and not size):  # the end of nothing is all of it
         return Span(0, size)
     start = int(first) if first else max(size - int(last), 0)
     end = min(int(last) + 1, size) if first and last else size

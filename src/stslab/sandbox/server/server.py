@@ -292,14 +292,12 @@ class _Request(cheroot.HTTPRequest):
 
     def _refuse(self, malformed: Malformed) -> None:
         self.close_connection = self.sent_headers = True
-        body = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
-        head = (
-            f"HTTP/1.1 {malformed.status}\r\nContent-Type: text/html\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
+        page = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
+        kind = f"text/html\r\nContent-Length: {len(page)}\r\nConnection: close"
+        answer = f"HTTP/1.1 {malformed.status}\r\nContent-Type: {kind}\r\n\r\n{page}"
         self.ready = False
         with suppress(OSError):
-            self.conn.wfile.write((head + body).encode())
+            self.conn.wfile.write(answer.encode())
             self._drain()
 
     def _drain(self) -> None:
