@@ -34,6 +34,16 @@ def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> N
     assert found["ChecksumCRC64NVME"] == "rosUhgp5mIg="
 
 
+def test_the_logging_of_a_bucket_has_a_namespace_of_its_own() -> None:
+    """S3 User Guide, "Enabling Amazon S3 server access logging"; jchristn/S3Server, version 8."""
+    s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
+    s3.client.create_bucket(Bucket="shop")
+    sent = HttpRequest("GET", "/shop", (("logging", ""),), "logging", (), b"")
+    root = b'<BucketLoggingStatus xmlns="http://doc.s3.amazonaws.com/2006-03-01">'
+    assert root in s3.handle(sent).body
+    assert s3.client.get_bucket_logging(Bucket="shop").get("LoggingEnabled") is None
+
+
 def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
     """S3 User Guide, "Working with object metadata", whose example this is."""
     s3 = Alone(Watched(Snapshot.of([ACCOUNT])))

@@ -125,7 +125,8 @@ def _root(operation: str) -> str:
 
 
 def _document(name: str, members: str) -> bytes:
-    return f'{_XML_START}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
+    namespace = _TABLES["namespaces"].get(name, _S3_NAMESPACE)
+    return f'{_XML_START}<{name} xmlns="{namespace}">{members}</{name}>'.encode()
 
 
 @functools.cache
