@@ -334,12 +334,12 @@ def _reason(text: str, at: int) -> tuple[Message, bool]:
     until = following.start() if following else at + _AFTER
     found = _REASON.match(text, at) or _REASON.search(text, at, until)
     if not found:
-        return Message(), bool(_ENDS.match(text, at))
+        known = next((row for pattern, row in _known() if pattern.match(text, at)), None)
+        return Message(known=known), bool(known or _ENDS.match(text, at))
     adjoins, parts = found.start() == at, found.groupdict("")
     if parts["setting"]:
         return Message(gate=OtherGate.PUBLIC_ACCESS, setting=parts["setting"]), adjoins
     named = parts["through"] or parts["denying"] or parts["silent"]
     gate = _BY_NAME.get("".join(named.split()).lower())
-    policy = parts["policy"].rstrip(".,;:")
-    lacks, deny = parts["lacks"], bool(parts["deny"])
-    return Message(gate=gate, explicit=deny, policy=policy, action=lacks), adjoins
+    policy, deny = parts["policy"].rstrip(".,;:"), bool(parts["deny"])
+    return Message(gate=gate, explicit=deny, policy=policy, action=parts["lacks"]), adjoins
