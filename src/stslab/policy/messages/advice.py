@@ -202,7 +202,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "object_alone": nobody and on_object,
         "bucket_alone": nobody and not on_object,
         "data_event": data_event,
-        "event": bool(operation) and not message.encoded and not data_event,
+        "event": bool(operation) and not (message.encoded or data_event or nameless_key),
     }
 
 
