@@ -103,6 +103,10 @@ def _check_conditions(template: Template) -> None:
     imports = _imports(template.conditions)
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
     in_order(template.conditions)
+    lists = [{"Ref": n} for n, d in template.parameters.items() if d["Type"] in parameters.LISTS]
+    for _, part in parts(template.conditions):
+        compared = part["Fn::Equals"] if isinstance(part, dict) and "Fn::Equals" in part else []
+        functions.check_form(all(side not in lists for side in compared), "Fn::Equals")
 
 
 def _check_block(template: Template, block: str, value: object) -> None:

@@ -43,9 +43,8 @@ def compare(
     """The changes of resources from ``current`` to ``wanted``; whether there is any change."""
     resources = lookups.resources(view, wanted.stack)
     comparison = _Comparison(resources, wanted, current)
-    changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]
+    listed = [one for wave in waves(wanted.needs) for n in wave if (one := comparison.change(n))]
     removed = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
-    listed = [*filter(None, changes)]
     for resource in removed:
         physical_id, kept = resource.physical_id, resource.deletion_policy != "Delete"
         policy = {"PhysicalResourceId": physical_id, "PolicyAction": "Retain" if kept else "Delete"}

@@ -108,9 +108,8 @@ def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
     with job.state.transaction() as tx:
         for resource in unwanted:
             tx.delete(resource)
-        removed = {resource.logical_id for resource in unwanted}
         stack = job.stack_in(tx)
-        left = tuple(name for name in stack.resources if name not in removed)
+        left = tuple(lookups.resources(tx, stack))
         tx.put(replace(stack, resources=left, previous=None, leftovers=()))
     job.stack_becomes(status, reason)
 
@@ -130,8 +129,7 @@ def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
         if why:
             failed.append(left.logical_id)
         else:
-            others = tuple(other for other in job.stack.leftovers if other != left)
-            job.change_stack(leftovers=others)
+            job.change_stack(leftovers=tuple(one for one in job.stack.leftovers if one != left))
     return failed
 
 
@@ -241,8 +239,7 @@ def _update(job: Job, logical_id: str) -> Step | None:
     half_replaced = replaced and resource.status != "UPDATE_COMPLETE"
     act, reason = partial(_change, job, resource, properties, tags), ""
     if half_replaced or set(names) & TYPES[resource.type].marked("replaces"):
-        act = partial(_replace, job, resource, properties)
-        reason = _REPLACING
+        act, reason = partial(_replace, job, resource, properties), _REPLACING
     elif not names and tags == resource.tags and resource.status.endswith(_END):
         told = resource.deletion_policy, resource.metadata
         resource = job.change_resource(logical_id, **steps.declared_members(job, logical_id))

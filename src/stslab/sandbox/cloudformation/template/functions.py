@@ -232,7 +232,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
         and all(isinstance(v, dict) and v.keys() <= {"DefaultValue"} for v in value[3:])
     ),
     **dict.fromkeys(("Fn::Base64", "Fn::ImportValue"), lambda value: _is(str, value)),
-    "Fn::Equals": _counts(2, 2),
+    "Fn::Equals": lambda value: _counts(2, 2)(value) and list not in map(type, value),
     **dict.fromkeys(("Fn::And", "Fn::Or"), _counts(2, 10)),
     "Fn::Not": _counts(1, 1),
 }
@@ -353,10 +353,9 @@ def decide(value: object, scope: Scope) -> bool:
 
 
 def _equals(argument: Value, scope: Scope) -> bool:
-    left, right = (evaluate(side, scope) for side in argument)
-    if isinstance(left, _SCALAR) and isinstance(right, _SCALAR):
-        return as_text(left) == as_text(right)
-    return bool(left == right)
+    sides = [evaluate(side, scope) for side in argument]
+    check_form(FITS["Fn::Equals"](sides), "Fn::Equals")
+    return as_text(sides[0]) == as_text(sides[1])
 
 
 DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {
