@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.sandbox.api import model, operations
-from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.api.faults import fault, invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Internal, Keys, Reads, Writes
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.stacks.engine import SERVICE, Engine
 from stslab.sandbox.cloudformation.template import template
+from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 from stslab.structures import beside, mapped
@@ -33,11 +34,7 @@ _URL = re.compile(
     r"|(?:https://s3(?!.website)[^/]*\.amazonaws\.com"
     r"|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
 )
-
-
-def _in_ascii(text: str) -> str:
-    """A text as CloudFormation shows it: with a question mark for each other character."""
-    return text.encode("ascii", "replace").decode()
+_REGION = re.compile(r"[.-]([a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com/")  # in a URL
 
 
 class CloudFormation:
@@ -59,10 +56,10 @@ class CloudFormation:
         stacks.check_supported(request.params)
         request = self._with_template(request)
         if request.operation in _READS:
-            return dict(mapped(_READS[request.operation](view, request), _in_ascii))
+            answer = _READS[request.operation](view, request)  # shown in ASCII
+            return dict(mapped(answer, lambda text: text.encode("ascii", "replace").decode()))
         stack = lookups.addressed(view, request)
-        old_role = stack.role_arn if stack and stack.exists else ""
-        role = request.params.get("RoleARN") or old_role
+        role = request.params.get("RoleARN") or (stack.role_arn if stack and stack.exists else "")
         if role and request.operation not in _IN_NO_ROLE:
             self.engine.as_role(role)
         with self._state.writing(view, request.caller.access_key_id) as tx:
@@ -94,10 +91,14 @@ class CloudFormation:
             raise invalid("TemplateURL must be a supported URL.")
         bucket, key = filter(None, match.groups())
         where = {"Bucket": bucket, "Key": unquote(key), "VersionId": version or None}
+        there, region = self._state.snapshot.get(Bucket, "", bucket), _REGION.search(place)
         try:
+            if there and region and region[1] != there.region:
+                raise fault("PermanentRedirect")
             body = self._call(request.caller, "s3", "GetObject", where, here=True)["Body"]
-        except model.ApiFault as fault:
-            raise invalid(f"S3 error: {fault.message}\n{_MORE}") from None
+        except model.ApiFault as error:  # a denial has no details
+            told = fault(error.code) if error.code == "AccessDenied" else error
+            raise invalid(f"S3 error: {told.message}\n{_MORE}") from None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
         require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
         return text
