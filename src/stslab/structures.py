@@ -37,8 +37,7 @@ def read_templates(loader: Any, *plain: str) -> None:
 def _long_form(loader: Any, suffix: str, node: Any) -> dict[str, Part]:
     name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     if isinstance(node.value, str):
-        text = loader.construct_scalar(node)
-        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+        return {name: loader.construct_scalar(node)}
     made = loader.construct_mapping if node.id == "mapping" else loader.construct_sequence
     return {name: made(node, deep=True)}
 

@@ -170,7 +170,7 @@ def test_dates_stay_text() -> None:
     assert data["A"] == "2012-10-17"
     assert data["C"] is True
     assert data["D"] == "5"
-    assert data["F"] == {"Fn::GetAtt": ["X", "Y.Z"]}
+    assert [(one.name, one.attribute) for one in references(data["F"])] == [("X", "Y.Z")]
 
 
 def test_only_the_used_branch_of_an_if_has_references() -> None:

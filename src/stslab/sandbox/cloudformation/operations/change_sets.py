@@ -10,7 +10,7 @@ from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import VALIDATIONS, compare, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import EXECUTING, USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.template import parse
+from stslab.sandbox.cloudformation.template.template import ANATOMY, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
 
@@ -36,20 +36,23 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     kind = params.get("ChangeSetType") or "UPDATE"
     require(kind != "IMPORT", "Importing resources is not supported by the embedded account")
     stack = _target(tx, request, kind)
-    new = tx.get(Stack, stack.account, stack.stack_id) is None
     name = params["ChangeSetName"]
+    wanted = stacks.config(request, None if stack.status == REVIEW else stack)
     if old := _named(tx, stack, name):
         if stacks.is_retry(request, old.token):
             return {"Id": old.change_set_id, "StackId": old.stack_id}
-        differs = "cannot be created due to a mismatch with existing attribute ClientToken"
-        tokens = old.token and params.get("ClientToken")
-        raise already_exists(f"ChangeSet {name} {differs if tokens else 'already exists'}")
+        attributes = ["ClientToken"] if old.token and params.get("ClientToken") else []
+        attributes += ["Template"] if old.config.template != wanted.template else []
+        attributes += ["Parameters"] if old.config.parameters != wanted.parameters else []
+        mismatch = "cannot be created due to a mismatch with existing attribute"
+        whys = [f"{mismatch} {attribute}" for attribute in attributes]
+        raise already_exists(f"ChangeSet {name} {[*whys, 'already exists'][0]}")
     change_set = ChangeSet(
         account=request.account,
         change_set_id=stacks.new_arn(request, "changeSet", name),
         stack_id=stack.stack_id,
         name=name,
-        config=stacks.config(request, None if stack.status == REVIEW else stack),
+        config=wanted,
         created=request.now,
         description=params.get("Description", ""),
         role_arn=params.get("RoleARN", ""),
@@ -59,7 +62,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     )
     tx.put(_compared(tx, stack, change_set, validated=not params.get("DisableValidation")))
     stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
-    if new:
+    if tx.get(Stack, stack.account, stack.stack_id) is None:
         stack_becomes(tx, stack, REVIEW, USER_INITIATED)
     else:
         tx.put(stack)
@@ -71,6 +74,9 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
         stack = stacks.existing(view, request)
         stacks.check_updatable(stack, request.params)
         return stack
+    for given in (request.params, *(request.params.get("Parameters") or ())):
+        for previous, refusal in ANATOMY["not to create"].items():
+            require(not given.get(previous), refusal)
     name = request.params["StackName"]
     existing = lookups.find(view, request.account, request.region, name)
     if existing is None:

@@ -42,9 +42,8 @@ def stack_becomes(
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
     ended = not status.endswith("_IN_PROGRESS")
     if ended and executing and executing.execution_status == EXECUTING:
-        executed = status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-        end = "EXECUTE_COMPLETE" if executed else "EXECUTE_FAILED"
-        tx.put(replace(executing, execution_status=end))
+        end = "COMPLETE" if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"} else "FAILED"
+        tx.put(replace(executing, execution_status=f"EXECUTE_{end}"))
     operations = stack.operations
     if status in OPERATIONS:
         begun = {"OperationType": OPERATIONS[status], "OperationId": str(uuid.uuid4())}

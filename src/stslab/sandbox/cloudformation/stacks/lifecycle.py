@@ -215,8 +215,7 @@ def roll_back_creation(job: Job) -> None:
     job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     failed = _delete_resources(job, list(job.resources.values()))
-    status = "ROLLBACK_FAILED" if failed else "ROLLBACK_COMPLETE"
-    job.stack_becomes(status, _failure("delete", failed))
+    job.stack_becomes(f"ROLLBACK_{'FAILED' if failed else 'COMPLETE'}", _failure("delete", failed))
 
 
 # -- updates ---------------------------------------------------------------------------------------

@@ -99,10 +99,8 @@ def ref_name(argument: object) -> str:
 
 def getatt_parts(argument: object) -> tuple[str, Value]:
     parts: Value = argument.split(".", 1) if isinstance(argument, str) else argument
-    valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
-    check_form(valid and parts[1], "Fn::GetAtt")
-    if all(isinstance(part, str) for part in parts):
-        return parts[0], ".".join(parts[1:])
+    valid = _counts(2, 2)(parts) and isinstance(parts[0], str) and parts[0] and parts[1]
+    check_form(valid, "Fn::GetAtt" if parts is argument else "Fn::GetAtt of one text")
     return parts[0], parts[1]
 
 
