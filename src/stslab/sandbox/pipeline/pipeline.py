@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, model, operations, serialize
-from stslab.sandbox.api.http import BAD_ESCAPE
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, HttpRequest, Params
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.authorization import LastUses, PolicyJudge, check_session
@@ -86,8 +85,6 @@ class Pipeline:
         return None
 
     def _answer(self, received: Received) -> ApiResponse:
-        if received.service == "s3" and BAD_ESCAPE.search(received.http.path):
-            raise faults.fault("InvalidURI")  # whatever its signature
         verified = self.authenticator.authenticate(received.http)
         service, http = verified.service, verified.request
         anonymous = verified.caller.kind == "Anonymous"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from stslab.policy import Principal, PrincipalKind
 from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.http import Malformed, parse_query
+from stslab.sandbox.api.http import BAD_ESCAPE, Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
@@ -69,6 +69,8 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
     headers = canonical.header_map(request)
     text = headers.get("authorization", "")
+    if BAD_ESCAPE.search(request.path):
+        raise fault("InvalidURI")  # whatever its signature
     if sum(len(name) + len(value) for name, value in request.headers) > _MOST_IN_HEADERS:
         raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=_MOST_IN_HEADERS)
     if ("authorization" in headers) + v4_query + v2_query > 1:
