@@ -59,8 +59,7 @@ def open_workspace(
 
 def load_lab(lab: str | Path) -> Lab:
     """Load and check a lab. LabError: there is none. InvalidLab: it has problems."""
-    path = lab if isinstance(lab, Path) else find(lab)
-    return load(path, catalogue=BotocoreCatalogue())
+    return load(lab if isinstance(lab, Path) else find(lab), catalogue=BotocoreCatalogue())
 
 
 def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bool = False) -> Lab:

@@ -152,6 +152,7 @@ def test_an_operation_is_sought_as_it_was_named(direct: Direct, body: bytes, nam
         ("", b"<Message>missing value for decimal type</Message>"),
         ("many", b"<Code>MalformedInput</Code></Error>"),
         ("900.0", b"<Code>MalformedInput</Code></Error>"),
+        ("9_0", b"<Code>MalformedInput</Code></Error>"),
         ("-2147483649", b"<Code>MalformedInput</Code></Error>"),
         ("-2147483648", b"<Code>ValidationError</Code><Message>1 validation error detected: "),
     ],

@@ -133,7 +133,7 @@ def _parse(shape: Shape, node: _Tree) -> object:
     with suppress(ValueError):
         if kind == "boolean":
             return ("false", "true").index(text.lower()) == 1
-        if (number := int(text)) in _INTEGERS:
+        if "_" not in text and (number := int(text)) in _INTEGERS:
             return number
     raise ApiFault("MalformedInput", "" if text else "missing value for decimal type")
 

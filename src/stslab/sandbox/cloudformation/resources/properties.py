@@ -81,7 +81,7 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
 
 def _number(value: int | str) -> int:
     number = int(value)
-    if isinstance(value, bool) or abs(number) > _LARGEST:
+    if isinstance(value, bool) or abs(number) > _LARGEST or "_" in str(value):
         raise ValueError(value)
     return number
 

@@ -7,6 +7,7 @@ Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored,
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -112,8 +113,7 @@ def _text(shape: Shape, text: str) -> object:
 
 def integer(text: str, most: int = 2**63) -> int:
     """A decimal integer of 64 bits, or up to ``most``. Raises ValueError."""
-    short = text.isascii() and len(text) <= len(str(2**63)) + 1
-    if not short or abs(int(text)) > most:
+    if not re.fullmatch("[+-]?[0-9]{1,19}", text) or abs(int(text)) > most:
         raise ValueError(text)
     return int(text)
 
