@@ -158,6 +158,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     data_event = action in table("facts.yaml")["data events"]
     service = message.service or action.partition(":")[0]
     dated = service in table("facts.yaml")["dated events"]
+    passed_on = service == "s3" and action.startswith("kms:")  # in a call that is a data event
     name, value = ("EventSource", f"{service}.amazonaws.com") if dated else ("EventName", operation)
     on_all = ', on Resource "*": the call is about no single one'
     return {
@@ -202,7 +203,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "object_alone": nobody and on_object,
         "bucket_alone": nobody and not on_object,
         "data_event": data_event,
-        "event": bool(operation) and not (message.encoded or data_event or nameless_key),
+        "event": bool(operation) and not (message.encoded or data_event or passed_on),
     }
 
 

@@ -255,8 +255,7 @@ def _sense(message: Message | None, whole: bool) -> int:
 
 
 def _completed(message: Message, frame: Message) -> Message:
-    filled = {each: getattr(message, each) or getattr(frame, each) for each in _FRAME}
-    return replace(message, **filled)
+    return replace(message, **{one: getattr(message, one) or getattr(frame, one) for one in _FRAME})
 
 
 def _read(text: str) -> tuple[Message | None, bool]:
@@ -264,20 +263,22 @@ def _read(text: str) -> tuple[Message | None, bool]:
     for form, sentence in table("facts.yaml")["console"].items():
         text = spaced(form).sub(sentence, text)
     encoded = bool(_ENCODED.search(text))
+    errors = [one for one in _ERROR.split(text) if _BARE.search(one)]
     refusals = list(islice(_refusals(text), _MOST_REFUSALS))
     if refusals:
         at, first, whole = refusals[0]
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
         ids = [*_AUTHORIZATION.findall(text), ""]
-        others = (one for one in _ERROR.split(text) if not _REFUSED.search(one))
-        more = len(several) - 1 + sum(bool(_BARE.search(one)) for one in others)
+        more = len(several) - 1 + sum(not _REFUSED.search(one) for one in errors)
         message = replace(first, encoded=encoded, authorization=ids[0], more=more)
         return _completed(message, frame_near(text, at)), whole
     for pattern, known in _known():
         if found := pattern.search(text):
             frame = frame_near(text, found.start())
             code = found[0] if not frame.code and found[0].isalpha() else ""
-            return _completed(Message(known=known, gate=known.gate, code=code), frame), False
+            more = sum(not pattern.search(one) for one in errors)
+            message = Message(known=known, gate=known.gate, code=code, more=more)
+            return _completed(message, frame), False
     if found := _BARE.search(text):
         frame = frame_near(text, found.start())
         # Only the wording tells the service.
