@@ -253,7 +253,7 @@ class _Run:
             found = re.search(pattern, said)
             assert found, f"{pattern!r} is not in {said!r}"
             self._scope[name] = found[1]
-        tells = step.get("tells", {})
+        tells = resolve(step.get("tells", {}), self._scope)
         assert {name: answer.get(name) for name in tells} == tells, answer
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])

@@ -149,10 +149,8 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     for each in (*refusing, *denying):
         each.blocks = True
     if denying:
-        denied_by = WITH_ARTICLE[denying[0].kind]
-        return _DENIED, f"with an explicit deny in {denied_by}"
-    silent = refusing[0].kind
-    return _NOT_ALLOWED, f"no {silent} allows the {question.request.action} action"
+        return _DENIED, f"with an explicit deny in {WITH_ARTICLE[denying[0].kind]}"
+    return _NOT_ALLOWED, f"no {refusing[0].kind} allows the {question.request.action} action"
 
 
 def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:

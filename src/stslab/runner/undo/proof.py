@@ -45,8 +45,7 @@ def listed(
         for item in search(row.each, page.data) or []:
             names = {name: str(item[name]) for name in KINDS[kind].names}
             thing = Thing(kind, names, admin=identity)
-            created = str(item.get("Created") or "")
-            yield Item(row, thing, created, item)
+            yield Item(row, thing, str(item.get("Created") or ""), item)
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:

@@ -123,5 +123,4 @@ _RANGE = float(1 << (8 * _BYTES))
 def share(seed: int, *what: object) -> float:
     """A pseudo-random number from 0 to less than 1, determined by the seed and ``what``."""
     text = "\0".join(map(str, (seed, *what)))
-    digest = hashlib.blake2b(text.encode(), digest_size=_BYTES).digest()
-    return int.from_bytes(digest) / _RANGE
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=_BYTES).digest()) / _RANGE

@@ -15,6 +15,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
+from stslab.sandbox.signing.canonical import REGION_FORM, REGIONS
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 from stslab.vocabulary import REGION
@@ -56,9 +57,9 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         if existing.owner != request.account:
             raise fault("BucketAlreadyExists", BucketName=name)
         # In us-east-1 only, and with the settings that it has, this resets the bucket's ACL.
-        own = (REGION, existing.ownership or bucket.ownership)
+        own = (REGION, REGION, existing.ownership or bucket.ownership)
         blocked = existing.public_access_block in (None, _ALL_BLOCKED)
-        if own != (region, bucket.ownership) or bucket.tags or not blocked:
+        if own != (region, existing.region, bucket.ownership) or bucket.tags or not blocked:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         bucket = existing
     tx.put(replace(bucket, grants=acl.requested(tx, request, bucket, acl.owner_of(tx, bucket))))
@@ -78,20 +79,24 @@ def _check_name(name: str, request: ApiRequest) -> None:
 
 
 def _region(request: ApiRequest, constraint: str | None) -> str:
-    """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
+    """The bucket's region. Only us-east-1 can create a bucket elsewhere, in an older region."""
     region = "eu-west-1" if constraint == "EU" else constraint or REGION
-    if request.region not in (REGION, region, constraint):
+    newer = _locations() - {*REGIONS["everywhere"]}
+    able = (region, constraint) if constraint in newer else (region, constraint, REGION)
+    if request.region not in able:
         message = SAYS["location"].format(constraint or "unspecified")
         raise fault("IllegalLocationConstraintException", message)
-    if constraint is not None and constraint not in _locations():
+    if constraint not in {None, "EU", *_locations()}:
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     return region
 
 
 @functools.cache
 def _locations() -> frozenset[str]:
+    """Without those of other partitions (``cn-north-1``)."""
     shape = operations.operation("s3", "CreateBucket").input_shape
-    return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
+    known = shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum
+    return frozenset(filter(REGION_FORM.fullmatch, known))
 
 
 def delete_bucket(tx: Transaction, request: ApiRequest) -> None:

@@ -15,14 +15,13 @@ from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import BUCKET_NAME, Address, checked
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.signing import s3
+from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
 from stslab.vocabulary import REGION
 
 ARN = "arn:aws:s3:::"
-_LATEST = "AWS4-HMAC-SHA256"
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
@@ -39,7 +38,6 @@ class _Tables(msgspec.Struct, frozen=True):
     signed: Mapping[str, str]
     keys: Mapping[str, str]
     defaults: Mapping[str, Mapping[str, str]]
-    oldest: frozenset[str]
     of_initiator: frozenset[str]
     reading: frozenset[str]
     finding: frozenset[str]
@@ -162,8 +160,7 @@ def _require_owner(bucket: Bucket, expected: str | None) -> None:
 def _may_hand_over(view: View, request: ApiRequest) -> bool:
     """Whether this sets the ACL of an object that belongs to callers without an account."""
     found = lookups.content_at(view, lookups.address_of(request), request.params.get("VersionId"))
-    is_theirs = found is not None and found.owner == acl.ANONYMOUS
-    return is_theirs and request.operation == "PutObjectAcl"
+    return request.operation == "PutObjectAcl" and bool(found and found.owner == acl.ANONYMOUS)
 
 
 def _check_region(request: ApiRequest, bucket: Bucket) -> None:
@@ -173,15 +170,19 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     Guide, "Making requests using the REST API"; S3 API Reference, "Error responses".
     """
     proof = request.authenticated
-    signed = proof.region if proof and proof.version == _LATEST else ""
-    if proof and proof.version and not signed and bucket.region not in _TABLES.oldest:
+    signed, oldest = proof.region if proof else "", bucket.region in canonical.REGIONS["oldest"]
+    if proof and proof.version and not signed and not oldest:
         raise fault("InvalidRequest", SAYS["mechanism"])
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)
+    if not {signed, bucket.region} <= {*canonical.REGIONS["everywhere"]}:
+        message = SAYS["location"].format(settings.constraint(bucket) or "unspecified")
+        raise fault("IllegalLocationConstraintException", message, headers=headers)
     if signed != REGION:
-        endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
-        raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
+        place = "" if bucket.region == REGION else f"{'-' if oldest else '.'}{bucket.region}"
+        endpoint = f"{bucket.name}.s3{place}.amazonaws.com"
+        raise fault("PermanentRedirect", headers=headers, Endpoint=endpoint, Bucket=bucket.name)
     code = s3.HEADER if proof and proof.auth_type == "REST-HEADER" else s3.QUERY
     message = f"{SAYS[code]}the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
@@ -275,7 +276,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     proof = request.authenticated
     keys: Keys = {"s3:ResourceAccount": owner, **({"s3:TlsVersion": "1.3"} if proof else {})}
     if proof is None:  # a service signs its calls, as public records of CloudTrail show
-        keys |= {"s3:authType": "REST-HEADER", "s3:signatureversion": _LATEST}
+        keys |= {"s3:authType": "REST-HEADER", "s3:signatureversion": canonical.ALGORITHM}
     elif proof.auth_type:
         keys["s3:authType"], keys["s3:signatureversion"] = proof.auth_type, proof.version
         if proof.auth_type == "REST-QUERY-STRING":

@@ -193,9 +193,9 @@ def _block(bucket: Bucket) -> Answer | None:
     return {"PublicAccessBlockConfiguration": values} if values else None
 
 
-def _location(bucket: Bucket) -> Answer:
-    region = "" if bucket.region == REGION else bucket.region
-    return {"LocationConstraint": bucket.place or region}
+def constraint(bucket: Bucket) -> str:
+    """Its LocationConstraint; us-east-1 has none."""
+    return bucket.place or ("" if bucket.region == REGION else bucket.region)
 
 
 def _ownership(bucket: Bucket) -> Answer | None:
@@ -211,7 +211,7 @@ _LOCKS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "Put
 # BlockPublicAcls -> block_public_acls
 _BLOCKS = {name.title().replace("_", ""): name for name in PublicAccessBlock.__struct_fields__}
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
-    "GetBucketLocation": (_location, ""),
+    "GetBucketLocation": (lambda one: {"LocationConstraint": constraint(one)}, ""),
     "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),

@@ -56,8 +56,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
     end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
     if now > end:
-        times = {"Expires": iso(end), "ServerTime": iso(now)}
-        raise fault("AccessDenied", "Request has expired", times)
+        raise fault("AccessDenied", "Request has expired", Expires=iso(end), ServerTime=iso(now))
     plain = canonical.plain_request(request, "AWS", to_sign=True)
     headers = canonical.header_map(plain, collapsed=False)
     if token := parameters.get(TOKEN, ""):
@@ -78,8 +77,7 @@ def _claim(
 def _verified(
     request: HttpRequest, headers: Headers, context: Context, claim: Claim, date: str
 ) -> Authenticated:
-    access_key_id = claim.credential.access_key_id
-    record = s3.require_key(context, access_key_id, claim.token)
+    record = s3.require_key(context, claim.credential.access_key_id, claim.token)
     # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
     # The path has the bucket even if the Host names it. boto3 signs /bucket/ for /bucket.

@@ -11,6 +11,7 @@ from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.sandbox.signing.canonical import REGIONS
 from stslab.sandbox.state import buckets
 from stslab.structures import beside
 from stslab.vocabulary import REGION
@@ -81,8 +82,6 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 _SYSTEM = "aws:cloudformation:"
-_DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
-"""The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
 _WRONG: Mapping[str, str] = beside(__file__, "bucket_names.yaml")
 """What is wrong with a bucket's name: the leftmost fault is told, of several the first here."""
 
@@ -103,7 +102,7 @@ class Bucket:
         """Create a bucket; one that exists is refused, though S3 accepts it in us-east-1."""
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")  # which would enable it
-        mark = "-" if _DASHED.fullmatch(region) else "."
+        mark = "-" if region in REGIONS["oldest"] else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
