@@ -219,7 +219,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     headers: dict[str, str] = {}
     for key, value in http.headers:  # S3 joins headers that have the same name
         headers[key.lower()] = ",".join(filter(None, (headers.get(key.lower()), value)))
-    if not headers.get("x-amz-max-parts", "0").isdecimal():  # GetObjectAttributes ignores it
+    if not re.fullmatch("[0-9]{1,9}", headers.get("x-amz-max-parts", "0")):  # S3 ignores it
         del headers["x-amz-max-parts"]
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
