@@ -131,8 +131,7 @@ class Boto3Account:
             return self._clients.client(service, NOBODY)
         # botocore retries silently. Only AWS needs that: elsewhere the runner retries visibly.
         patient = patient and self.target.kind == "aws"
-        own = self._admin if identity == ADMIN else None
-        credentials = own or self.credentials(identity)
+        credentials = (identity == ADMIN and self._admin) or self.credentials(identity)
         if credentials:
             return self._clients.client(service, credentials, patient=patient)
         if identity in self._own:

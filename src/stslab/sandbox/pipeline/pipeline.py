@@ -93,11 +93,12 @@ class Pipeline:
         operation, params = naming.name(service, http)
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
             raise signature.missing_token()
+        is_global = service == "iam" or (operation == "CreateBucket" and not verified.region)
         received.api = api = self._api(
             Call(verified.caller, service, operation, params),
             http,
             received.request_id,
-            region=REGION if service == "iam" else verified.region,
+            region=REGION if is_global else verified.region,
             authenticated=verified,
         )
         self._last_uses.note(api)
