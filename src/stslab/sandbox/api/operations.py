@@ -49,7 +49,7 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _ALLOWED = re.compile(rf"(?<={_CONSTRAINT} satisfy enum value set): .*")
 _TEXT = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", "[\t\n\n -~\u00a1-\u00ff]*"
-"""A description's pattern in the model, and as IAM shows it."""
+"""A description's pattern in the model, and as IAM's XML is read: without a carriage return."""
 _SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
 
 

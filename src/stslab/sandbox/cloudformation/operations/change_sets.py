@@ -45,8 +45,8 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
         attributes += ["Template"] if old.config.template != wanted.template else []
         attributes += ["Parameters"] if old.config.parameters != wanted.parameters else []
         mismatch = "cannot be created due to a mismatch with existing attribute"
-        whys = [f"{mismatch} {attribute}" for attribute in attributes]
-        raise already_exists(f"ChangeSet {name} {[*whys, 'already exists'][0]}")
+        why = f"{mismatch} {attributes[0]}" if attributes else "already exists"
+        raise already_exists(f"ChangeSet {name} {why}")
     change_set = ChangeSet(
         account=request.account,
         change_set_id=stacks.new_arn(request, "changeSet", name),

@@ -99,8 +99,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
     """The properties, converted to their kinds ("3600" to 3600). Raises BadProperties."""
-    for name in [name for name in properties if name in kind.unsupported]:
-        which = f"Property {name} of {kind.name}"
+    if unsupported := [name for name in properties if name in kind.unsupported]:
+        which = f"Property {unsupported[0]} of {kind.name}"
         raise BadProperties(f"{which} is not supported by the embedded account")
     problems: list[str] = []
     result = members(kind.properties, properties, "#", problems)
