@@ -153,8 +153,10 @@ def test_a_client_that_expects_100_continue(server, length):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "bucket.localhost", "my.bucket.localhost"]
-)
+    "host",
+    ["127.0.0.1", "localhost", "bucket.localhost", "my.bucket.localhost", "s3.localhost",
+     "s3.eu-west-1.localhost", "my.bucket.s3.dualstack.us-west-2.localhost"],
+)  # fmt: skip
 def test_its_own_names(server, host):
     assert said(server, Host=f"{host}:{server.port}")["method"] == "GET"
 

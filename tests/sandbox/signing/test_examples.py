@@ -364,12 +364,17 @@ V2_EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", V2_EXAMPLES)
-def test_version_2(name):
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "s3.", "s3.us-west-1.", "s3-us-west-1.", "s3.dualstack.us-west-1.", "S3.US-West-1."],
+)
+def test_version_2(name, endpoint):
+    """Virtual hosting of buckets; Using Amazon S3 dual-stack endpoints (S3 User Guide)."""
     first, headers, signature, now = V2_EXAMPLES[name]
     sent = _sent(
         first,
         f"{headers}Authorization: AWS {KEY}:{signature}\r\n",
-        host="awsexamplebucket1.localhost:4566",
+        host=f"awsexamplebucket1.{endpoint}localhost:4566",
     )
     assert _at(now).authenticate(read(sent)).version == "AWS"
 

@@ -24,6 +24,9 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _FRAMING = ("host", "content-length", "transfer-encoding", "expect")
+# S3's names for its endpoints, of which this server has one.
+_ENDPOINT = r"(?:s3(?:[.-]dualstack)?(?:[.-][a-z]{2}-[a-z]+-\d)?\.)?localhost"
+OWN_NAME = re.compile(rf"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+?)\.)??{_ENDPOINT}")
 
 
 class Malformed(Exception):  # noqa: N818 - it describes the request, not a fault here
@@ -81,6 +84,12 @@ def parse_query(raw: str) -> Pairs:
         return tuple(parse_qsl(raw, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
         raise Malformed("400 Bad Request", "The query string is not UTF-8.") from None
+
+
+def bucket_in_host(request: HttpRequest) -> str:
+    """The bucket that the Host names (S3 User Guide, "Virtual hosting of buckets"), or empty."""
+    match = OWN_NAME.fullmatch(request.header("host").lower().partition(":")[0])
+    return (match and match["bucket"]) or ""
 
 
 def read_body(stream: Reader, length: int | None) -> bytes:

@@ -24,7 +24,7 @@ from typing import Any
 from cheroot import server as cheroot
 
 from stslab.sandbox.api import faults, serialize
-from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
+from stslab.sandbox.api.http import MAX_BODY, OWN_NAME, Head, Malformed, read_body, read_head
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
@@ -44,7 +44,6 @@ _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds
 _LINES = re.compile(r"[\r\n]")
-_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
 
 Application = Callable[[HttpRequest], ApiResponse]
 Refuse = Callable[[HttpRequest], ApiResponse | None]
@@ -95,7 +94,7 @@ class SandboxServer(cheroot.HTTPServer):
     def require_own_name(self, host: str) -> None:
         """Raise Malformed if Host is neither this server's name nor a bucket's under it."""
         name, _, port = host.lower().rpartition(":")
-        if port != str(self.port) or not (name in {HOST, "localhost"} or _BUCKET_HOST(name)):
+        if port != str(self.port) or not (name == HOST or OWN_NAME.fullmatch(name)):
             raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
 
     def answer(self, request: HttpRequest) -> ApiResponse:

@@ -50,13 +50,13 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Credential(NamedTuple):
-    """A credential with its scope, from ``Credential=`` or ``X-Amz-Credential``."""
+    """A credential with its scope, which Signature Version 2 does not name."""
 
     access_key_id: str
-    date: str
-    region: str
-    service: str
-    terminal: str
+    date: str = ""
+    region: str = ""
+    service: str = S3
+    terminal: str = ""
 
     @classmethod
     def of(cls, text: str) -> "Credential | None":

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from stslab.policy import Principal, PrincipalKind
 from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.http import BAD_ESCAPE, Malformed, parse_query
+from stslab.sandbox.api.http import BAD_ESCAPE, Malformed, bucket_in_host, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
@@ -118,7 +118,7 @@ def addressed_service(request: HttpRequest) -> str:
     parts = request.argument("X-Amz-Credential").split("/")
     if len(parts) == 5 and _SERVICE.fullmatch(parts[3]):  # noqa: PLR2004 - key, date, region, service, end
         return parts[3]
-    if request.path != "/":
+    if request.path != "/" or bucket_in_host(request):
         return canonical.S3
     is_query = bool(request.argument("Action"))
     if request.method == "POST" and not is_query:

@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
+from stslab.sandbox.api.http import bucket_in_host
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Claim, Context, Headers
+from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Claim, Context, Credential, Headers
 
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
@@ -36,11 +37,11 @@ def verify_header(request: HttpRequest, _: Headers, context: Context) -> Authent
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
     headers = canonical.header_map(request, collapsed=False)
     text = headers["authorization"]
-    access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
+    key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
         raise invalid_argument(SAYS["authorization"], "Authorization", text)
     time = s3.sent_at(headers, context)
-    claim = _claim(access_key_id, signature, time, headers, in_query=False)
+    claim = Claim(Credential(key_id), (), signature, time, headers.get(TOKEN, ""), False, "AWS")
     date = "" if "x-amz-date" in headers else request.header("date").strip()
     return _verified(request, headers, context, claim, date)
 
@@ -63,15 +64,8 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
         headers[TOKEN] = token
     key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
     # It does not say when it was signed: with its end as the time, its age is 0.
-    claim = _claim(key_id, signature, end, headers, in_query=True)
+    claim = Claim(Credential(key_id), (), signature, end, headers.get(TOKEN, ""), True, "AWS")
     return _verified(request, headers, context, claim, expires)
-
-
-def _claim(
-    access_key_id: str, signature: str, time: datetime, headers: Headers, *, in_query: bool
-) -> Claim:
-    credential = canonical.Credential(access_key_id, "", "", canonical.S3, "")
-    return Claim(credential, (), signature, time, headers.get(TOKEN, ""), in_query, "AWS")
 
 
 def _verified(
@@ -81,8 +75,8 @@ def _verified(
     # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
     # The path has the bucket even if the Host names it. boto3 signs /bucket/ for /bucket.
-    bucket, dot, _ = request.header("host").rpartition(".localhost")
-    path = f"/{bucket}{request.path}" if dot else request.path
+    bucket = bucket_in_host(request)
+    path = f"/{bucket}{request.path}" if bucket else request.path
     paths = (path, f"{path}/") if path.count("/") == 1 and path != "/" else (path,)
     candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
     key = record.secret_access_key.encode()

@@ -8,6 +8,7 @@ import pytest
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, address, operation
+from stslab.sandbox.signing.signature import addressed_service
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -40,6 +41,32 @@ def test_a_form_that_deletes_is_no_upload() -> None:
         "POST", "/bucket", (("delete", ""),), "delete", (("Content-Type", FORM),), b""
     )
     assert operation(sent, Address("bucket")) == "DeleteObjects"
+
+
+@pytest.mark.parametrize(
+    ("host", "bucket"),
+    [
+        ("bucket.localhost:4566", "bucket"),
+        ("bucket.s3.localhost:4566", "bucket"),
+        ("my.bucket.s3.us-west-2.localhost", "my.bucket"),
+        ("my.bucket.s3-us-west-2.localhost", "my.bucket"),
+        ("s3-logs.s3.dualstack.us-west-2.localhost", "s3-logs"),
+        ("Bucket.localhost", "bucket"),
+        ("s3-logs.localhost", "s3-logs"),
+        ("localhost", ""),
+        ("s3.localhost", ""),
+        ("s3.us-west-2.localhost", ""),
+        ("s3.dualstack.us-west-2.localhost", ""),
+        ("127.0.0.1:4566", ""),
+    ],
+)
+def test_the_host_names_a_bucket(host: str, bucket: str) -> None:
+    """Virtual hosting of buckets; Using Amazon S3 dual-stack endpoints (S3 User Guide)."""
+    form = (("Host", host), ("Content-Type", "application/x-www-form-urlencoded"))
+    sent = HttpRequest("POST", "/", (("delete", ""),), "delete", form, b"")
+    assert address(sent) == Address(bucket)
+    # What is sent to a bucket is for S3, whatever its body is said to be.
+    assert addressed_service(sent) == ("s3" if bucket else "sts")
 
 
 @pytest.mark.parametrize("path", ["/bucket/%ff", "/bucket/B%e9la", "/%ff/key"])

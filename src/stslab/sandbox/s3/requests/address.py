@@ -15,13 +15,11 @@ import msgspec
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.http import bucket_in_host
 from stslab.sandbox.api.model import HttpRequest
 from stslab.structures import beside
 
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
-_VIRTUAL_HOST = re.compile(
-    r"(?P<bucket>.+?)(?:\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com|(?:\.s3(?:\.[a-z0-9-]+)?)?\.localhost)"
-)
 BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
 # Older operations with the same requests as their replacements.
@@ -64,9 +62,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
 def address(http: HttpRequest) -> Address:
     """The bucket, from the host or the path, and the key, in which + is a space."""
-    match = _VIRTUAL_HOST.fullmatch(http.header("Host").rsplit(":", 1)[0].lower())
-    bucket, rest = match["bucket"] if match else "", http.path[1:]
-    if bucket in ("", "s3"):
+    bucket, rest = bucket_in_host(http), http.path[1:]
+    if not bucket:
         bucket, _, rest = rest.partition("/")
     try:
         bucket, key = unquote(bucket, errors="strict"), unquote_plus(rest, errors="strict")
