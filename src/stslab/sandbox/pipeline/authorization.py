@@ -45,11 +45,11 @@ def _of_session(view: View, session: Session) -> KeyRecord | None:
     owner = issuer(view, session)
     if owner is None and session.issuer_id != session.account:
         return None
-    own = session.kind == "SessionToken"
+    own, arn = session.kind == "SessionToken", owner.arn if owner else session.issuer_arn
     principal = Principal.from_arn(
-        owner.arn if own and isinstance(owner, User) else session.principal_arn,
+        arn if own else session.principal_arn,
         user_id=session.user_id,
-        issuer="" if own else session.issuer_arn,
+        issuer="" if own else arn,
     )
     return KeyRecord(
         Caller(principal, session.access_key_id, session),
