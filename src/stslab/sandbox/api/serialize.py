@@ -87,7 +87,7 @@ def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
 
 
 def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
-    yield from answer.get("Headers", {}).items()  # those that the service model lacks
+    yield from (one for one in answer.get("Headers", {}).items() if one[1])  # the model lacks these
     for name, member in shape.members.items():
         place, value = member.serialization.get("location"), answer.get(name)
         if value is not None and place == "header":

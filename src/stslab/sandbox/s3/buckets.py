@@ -17,7 +17,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing.canonical import REGION_FORM, REGIONS
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
-from stslab.sandbox.state.snapshot import Account, Transaction, View
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import REGION
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
@@ -128,7 +128,6 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
         unknown = f"Argument value {region} is not a valid AWS Region"
         message = SAYS["region elsewhere"] if region in regions else unknown
         raise invalid_argument(message, "bucket-region")
-    account = view.get(Account, owner, "")
     return {
         "Buckets": [
             {
@@ -139,7 +138,7 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
             }
             for bucket in rest[:most]
         ],
-        "Owner": {"ID": account.canonical_id} if account is not None else None,
+        "Owner": {"ID": acl.canonical_id(view, owner)},
         "ContinuationToken": lookups.token(rest[most - 1].name) if len(rest) > most else None,
         "Prefix": params.get("Prefix"),
     }

@@ -66,6 +66,12 @@ def version_at(view: View, where: Address, version_id: str | None) -> ObjectVers
     return next((one for one in item.versions if one.version_id == version_id), None)
 
 
+def identity(view: View, where: Address) -> str:
+    """What tells the current version from any other; empty without one."""
+    version = version_at(view, where, None)
+    return f"{version.version_id}{stamp(version.modified)}" if version else ""
+
+
 def content_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
     """Like :func:`version_at`, but None for a delete marker."""
     version = version_at(view, where, version_id)
@@ -78,10 +84,9 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     key, version_id = where.key, request.params.get("VersionId")
     check_version_id(view, where, version_id)
     version = version_at(view, where, version_id)
-    if version is None and version_id is None:
-        raise no_such_key(key)
     if version is None:
-        raise fault("NoSuchVersion", Key=key, VersionId=version_id)
+        missing = fault("NoSuchVersion", Key=key, VersionId=version_id)
+        raise missing if version_id is not None else no_such_key(key)
     if not version.marker:
         return bucket, version
     marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))

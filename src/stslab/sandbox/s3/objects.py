@@ -17,7 +17,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span
-from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
+from stslab.sandbox.state.buckets import NULL, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
@@ -34,7 +34,7 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     part = versions.store(tx, request, versions.sent(request), checksums)
     version = versions.add(tx, request, versions.with_content(draft, part))
-    return versions.write_members(version, bucket)
+    return versions.write_members(version)
 
 
 def get_object(judge: Judge, blob: Blob, view: View, request: ApiRequest) -> Answer:
@@ -161,12 +161,9 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
     part = versions.copy(contents, tx, request, version)
     copied = versions.add(tx, request, versions.with_content(draft, part))
     return {
-        "CopyObjectResult": {
-            **versions.copy_members(copied),
-            "ChecksumType": copied.checksum_type or None,
-        },
+        "CopyObjectResult": {**versions.copy_members(copied), "ChecksumType": copied.checksum_type},
         "CopySourceVersionId": source_id,
-        **versions.write_members(copied, bucket),
+        **versions.write_members(copied),
         "VersionId": lookups.shown_id(bucket, copied),
     }
 
@@ -179,27 +176,22 @@ def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
     preconditions.check_write(tx, request)
     if version_id is None and bucket.versioning:
         owner = acl.owner_of_new(tx, request, bucket)
-        made = ObjectVersion(modified=request.now, marker=True, owner=owner)
+        new_id = versions.new_id(request, bucket)
+        made = ObjectVersion(version_id=new_id, modified=request.now, marker=True, owner=owner)
         marker = versions.add(tx, request, made)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
     item, version = lookups.object_at(tx, where), lookups.version_at(tx, where, version_id or NULL)
     if item is None or version is None:
         return {"VersionId": version_id}
-    for upload in list(tx.all(Upload, bucket.owner)):
-        if (upload.bucket, upload.name) == (bucket.name, where.key):
-            tx.put(replace(upload, overtaken=True))  # by this deletion
     rest = tuple(other for other in item.versions if other is not version)
-    if rest:
-        tx.put(replace(item, versions=rest))
-    else:
-        tx.delete(item)
+    tx.put(replace(item, versions=rest)) if rest else tx.delete(item)
     return {"VersionId": version_id, "DeleteMarker": version.marker or None}
 
 
 def get_object_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     shown = acl.written(bucket, acl.owner_of(view, bucket, version), version.grants)
-    return {**shown, **_with_version(bucket, version)}
+    return {**shown, "Headers": {"x-amz-version-id": lookups.shown_id(bucket, version)}}
 
 
 def get_object_attributes(view: View, request: ApiRequest) -> Answer:
@@ -219,10 +211,8 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     wanted = request.params.get("ObjectAttributes", [""])
     if wanted == [""]:
         raise fault("InvalidRequest", SAYS["no attributes"])
-    for name in wanted:
-        if name not in attributes:
-            message = "Invalid attribute name specified."
-            raise invalid_argument(message, "x-amz-object-attributes", name)
+    for name in (one for one in wanted if one not in attributes):
+        raise invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", name)
     common = {"LastModified": version.modified, "VersionId": lookups.shown_id(bucket, version)}
     return common | {name: attributes[name] for name in wanted}
 
@@ -231,12 +221,8 @@ def put_object_acl(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     found = lookups.content_at(tx, lookups.address_of(request), request.params.get("VersionId"))
     grants = acl.new_grants(tx, request, bucket, acl.owner_of(tx, bucket, found))
-    return _with_version(bucket, versions.change(tx, request, grants=grants))
-
-
-def _with_version(bucket: Bucket, version: ObjectVersion) -> Answer:
-    shown = lookups.shown_id(bucket, version)
-    return {"Headers": {"x-amz-version-id": shown}} if shown else {}
+    version = versions.change(tx, request, grants=grants)
+    return {"Headers": {"x-amz-version-id": lookups.shown_id(bucket, version)}}
 
 
 def get_object_tagging(view: View, request: ApiRequest) -> Answer:

@@ -23,7 +23,7 @@ def check_read(request: ApiRequest, version: ObjectVersion, prefix: str = "") ->
 
 
 def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
-    """Check the condition of a write, with which changes since the ``upload`` began conflict."""
+    """Check the condition of a write; that of an ``upload`` is on what was there as it began."""
     params, where = request.params, lookups.address_of(request)
     names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
     given = {shown: params[name].strip() for name, shown in names.items() if name in params}
@@ -44,9 +44,7 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
         raise no_such_key(where.key)
     if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
         raise fault("PreconditionFailed", Condition=name)
-    item = lookups.object_at(view, where)
-    newest = item and item.current.modified
-    if upload and (upload.overtaken or (newest and newest >= upload.draft.modified)):
+    if upload and upload.current != lookups.identity(view, where):
         raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)
 
 

@@ -49,13 +49,14 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         asked={name: str(request.params[name]) for name in _ASKED if request.params.get(name)},
         algorithm=algorithm,
+        current=lookups.identity(tx, lookups.address_of(request)),
     )
     tx.put(upload)
     return {
         "Bucket": bucket.name,
         "Key": upload.name,
         "UploadId": upload.upload_id,
-        **upload.draft.encryption,
+        **_of_upload(upload),
         "ChecksumAlgorithm": algorithm or None,
         "ChecksumType": kind or None,
     }
@@ -67,11 +68,10 @@ def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> An
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
     left_out = given == "null" and upload.draft.checksum_type == _FULL
     if wanted and given != wanted and not left_out:
-        expected = f"expected checksum Type: {wanted}, actual checksum Type: {given}"
-        raise fault("InvalidRequest", f"Checksum Type mismatch occurred, {expected}")
+        raise fault("InvalidRequest", SAYS["checksum of upload"].format(wanted, given))
     part = _put(tx, request, upload, versions.sent(request))
     sent = {name: request.params[name] for name in CHECKSUMS if name in request.params}
-    return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **upload.draft.encryption}
+    return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **_of_upload(upload)}
 
 
 def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
@@ -82,8 +82,13 @@ def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -
     return {
         "CopyPartResult": versions.copy_members(part),
         "CopySourceVersionId": source_id,
-        **upload.draft.encryption,
+        **_of_upload(upload),
     }
+
+
+def _of_upload(upload: Upload) -> Answer:
+    """What answers tell of the version that the upload will make."""
+    return {"VersionId": versions.told_id(upload.draft), **upload.draft.encryption}
 
 
 def _source_span(header: str | None, size: int) -> Span:
@@ -95,8 +100,7 @@ def _source_span(header: str | None, size: int) -> Span:
         return Span(first, last + 1, partial=True)
     if size <= first <= last:
         raise fault("InvalidRequest", SAYS["copy range beyond"])
-    too_long = f"Range specified is not valid for source object of size: {size}"
-    message = SAYS["copy range"] if first > last else too_long
+    message = SAYS["copy range" if first > last else "copy range too long"].format(size)
     raise invalid_argument(message, "x-amz-copy-source-range", header)
 
 
@@ -126,14 +130,12 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     if request.params.get("ChecksumType", kind) != kind:
         raise fault("InvalidRequest", SAYS["checksum mode"].format(kind))
     parts = tuple(_requested_parts(request, upload))
-    small = next((part for part in parts[:-1] if part.size < _SMALLEST), None)
-    if small is not None:
+    for small in (part for part in parts[:-1] if part.size < _SMALLEST):
         named = {"PartNumber": small.number, "ETag": small.etag, "ProposedSize": small.size}
         raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
     size = sum(part.size for part in parts)
     if (expected := request.params.get("MpuObjectSize", size)) != size:
-        provided = f"The provided 'x-amz-mp-object-size' header value {expected}"
-        raise fault("InvalidRequest", f"{provided} does not match what was computed: {size}")
+        raise fault("InvalidRequest", SAYS["size of upload"].format(expected, size))
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     version = replace(
         upload.draft,
@@ -155,7 +157,7 @@ def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> A
         "Location": f"https://{where}/{quote_plus(key)}",
         "Bucket": bucket.name,
         "Key": key,
-        **versions.write_members(version, bucket),
+        **versions.write_members(version),
     }
 
 
@@ -199,9 +201,8 @@ def _checksums(
     given = {name: request.params[name] for name in CHECKSUMS if name in request.params}
     # The request may leave out the number of parts, and the type if it is the algorithm's default.
     kind = request.params.get("ChecksumType") or _KINDS.get(member[8:], (_COMPOSITE,))[0]
-    expected = [(member, checksum), (member, checksum.partition("-")[0])]
-    expected = expected if kind == version.checksum_type else []
-    others = [one for one in given.items() if one not in expected]
+    values = (checksum, checksum.partition("-")[0]) if kind == version.checksum_type else ()
+    others = any(name != member or value not in values for name, value in given.items())
     if others and (upload.algorithm or member in given):
         raise fault("BadDigest", SAYS["checksum of whole"].format(member[8:].lower()))
     return {member: checksum}
@@ -215,11 +216,13 @@ def _upload(view: View, request: ApiRequest) -> Upload:
     return upload
 
 
-def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> None:
+def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     """Also succeeds for an upload that has ended, which S3 remembers for hours."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
-    if tx.get(Upload, bucket.owner, upload_id) or not lookups.in_token(upload_id):
-        tx.delete(_upload(tx, request))
+    if not tx.get(Upload, bucket.owner, upload_id) and lookups.in_token(upload_id):
+        return {}
+    tx.delete(upload := _upload(tx, request))
+    return {"VersionId": versions.told_id(upload.draft)}
 
 
 def list_parts(view: View, request: ApiRequest) -> Answer:
@@ -242,6 +245,7 @@ def _facts(view: View, upload: Upload) -> Answer:
         "Initiator": next(({"ID": one.canonical_id} for one in root), user),
         "Owner": {"ID": owner},
         "StorageClass": upload.draft.storage_class,
+        "VersionId": versions.told_id(upload.draft),
         "ChecksumAlgorithm": upload.algorithm or None,
         "ChecksumType": upload.draft.checksum_type or None,
     }

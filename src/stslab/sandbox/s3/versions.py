@@ -41,6 +41,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")
     return ObjectVersion(
+        version_id=new_id(request, bucket),
         modified=request.now,
         headers={name: value for name, value in given.items() if value or name in _USUAL},
         metadata={key: _plain(value) for key, value in (params.get("Metadata") or {}).items()},
@@ -50,6 +51,16 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
         grants=grants,
         owner=owner,
     )
+
+
+def new_id(request: ApiRequest, bucket: Bucket) -> str:
+    content = lookups.stamp(request.now) + secrets.token_hex(3)
+    return lookups.token(content) if bucket.versioning == "Enabled" else NULL
+
+
+def told_id(version: ObjectVersion) -> str | None:
+    """The version id in the answer to a write; None if it is ``null``."""
+    return version.version_id if version.version_id != NULL else None
 
 
 def _plain(value: str) -> str:
@@ -137,7 +148,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     if version.storage_class in ARCHIVED:
         raise fault("InvalidObjectState", SAYS["archived"], StorageClass=version.storage_class)
     check_read(request, version, "CopySource")
-    return (version.version_id if version_id or version.version_id != NULL else None), version
+    return version_id or told_id(version), version
 
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
@@ -174,19 +185,16 @@ def read(blob: Blob, where: Pieces) -> bytes:
 
 
 def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
-    """Unless versioning is enabled, the new version replaces an older one named ``null``."""
+    """A new version that is named ``null`` replaces an older one of this name."""
     bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
     item = lookups.object_at(tx, where)
     before = item.versions if item is not None else ()
     # What was written since an upload began is newer than its object.
     newer = tuple(one for one in before if version.upload and one.modified > version.modified)
     older = before[: len(before) - len(newer)]
-    if bucket.versioning == "Enabled":
-        content = lookups.stamp(version.modified) + secrets.token_hex(3)
-        version = replace(version, version_id=lookups.token(content))
-    elif any(one.version_id == NULL for one in newer):
-        return version  # which nobody ever sees
-    else:
+    if version.version_id == NULL:
+        if any(one.version_id == NULL for one in newer):
+            return version  # which nobody ever sees
         older = tuple(one for one in older if one.version_id != NULL)
     versions = (*older, version, *newer)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=where.key, versions=versions))
@@ -222,13 +230,13 @@ def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
     }
 
 
-def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
+def write_members(version: ObjectVersion) -> Answer:
     """The members of a write's answer for the version that it made."""
     tells_class = version.storage_class != "STANDARD" and not version.upload
     return {
         "Headers": {"x-amz-storage-class": version.storage_class} if tells_class else {},
         "ETag": f'"{version.etag}"',
-        "VersionId": version.version_id if bucket.versioning == "Enabled" else None,
+        "VersionId": told_id(version),
         **version.encryption,
         **version.checksums,
         "ChecksumType": version.checksum_type or None,

@@ -118,7 +118,7 @@ class Upload(Record, frozen=True, kw_only=True):
     asked: Mapping[str, str] = {}  # parameters of what parts become (encryption, ACL)
     algorithm: str = ""
     parts: tuple[Part, ...] = ()  # in order
-    overtaken: bool = False  # an object of the key was deleted since
+    current: str = ""  # the identity of its key's current version when it began, if there was one
 
 
 def parts(view: View) -> Iterator[Part]:

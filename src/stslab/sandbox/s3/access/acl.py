@@ -48,22 +48,22 @@ def owner_of(view: View, bucket: Bucket, version: ObjectVersion | None = None) -
     """The canonical id of the owner of a bucket, or of a version of an object in it."""
     if version is not None and version.owner and acls_enabled(bucket):
         return version.owner
-    account = view.get(Account, bucket.owner, "")
-    return account.canonical_id if account is not None else bucket.owner
+    return canonical_id(view, bucket.owner, bucket.owner)
 
 
-def _writer_of(view: View, request: ApiRequest) -> str:
-    """The canonical id of the caller's account."""
-    account = view.get(Account, request.caller.account, "")
-    return account.canonical_id if account is not None else ANONYMOUS
+def canonical_id(view: View, account_id: str, usual: str = ANONYMOUS) -> str:
+    """The canonical id of an account; ``usual`` if it does not exist."""
+    account = view.get(Account, account_id, "")
+    return account.canonical_id if account is not None else usual
 
 
 def owner_of_new(view: View, request: ApiRequest, bucket: Bucket) -> str:
     """The owner of the version that a request stores; empty for the bucket's."""
     handed = request.params.get("ACL") == "bucket-owner-full-control"
-    if not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
+    own = request.caller.account == bucket.owner
+    if own or not acls_enabled(bucket) or (handed and bucket.ownership == "BucketOwnerPreferred"):
         return ""
-    return _writer_of(view, request) if request.caller.account != bucket.owner else ""
+    return canonical_id(view, request.caller.account)
 
 
 def requested(view: View, request: ApiRequest, bucket: Bucket, owner_id: str) -> Grants:
@@ -167,7 +167,7 @@ def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Gran
     canned = request.params.get("ACL", "bucket-owner-full-control")
     plain = canned in (PLAIN if own else {"bucket-owner-full-control"})
     # The writer may have full control too: it has no effect.
-    both = {Grant(owner_id, ALL), Grant(_writer_of(view, request), ALL)}
+    both = {Grant(owner_id, ALL), Grant(canonical_id(view, request.caller.account), ALL)}
     if not plain or (grants is not None and (len(grants), {*grants}) != (len(both), both)):
         raise fault("AccessControlListNotSupported")
     return None
