@@ -2,7 +2,11 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 from tests.sandbox.direct import Direct
+
+from stslab.sandbox.state.identities import MfaDevice
+from stslab.vocabulary import LEARNER
 
 TRUST = json.dumps(
     {
@@ -26,3 +30,15 @@ def test_only_service_linked_roles_exceed_the_quota_of_roles(direct: Direct) -> 
     assert iam.get_account_summary()["SummaryMap"]["Roles"] == 1001
     with pytest.raises(ClientError, match="Cannot exceed quota for RolesPerAccount: 1000"):
         iam.create_role(RoleName="one-more", AssumeRolePolicyDocument=TRUST)
+
+
+def test_there_are_as_many_virtual_mfa_devices_as_users(direct: Direct) -> None:
+    """IAM User Guide, "IAM and AWS STS quotas" (virtual MFA devices, assigned or unassigned)."""
+    iam = direct.client("iam")
+    iam.create_virtual_mfa_device(VirtualMFADeviceName="one")
+    with direct.state.transaction() as tx:
+        (one,) = tx.all(MfaDevice, LEARNER)
+        for number in range(1, iam.get_account_summary()["SummaryMap"]["UsersQuota"]):
+            tx.put(replace(one, serial=f"{one.serial}-{number}"))
+    with pytest.raises(ClientError, match="VirtualMFADevicesPerAccount: 5000"):
+        iam.create_virtual_mfa_device(VirtualMFADeviceName="one-more")

@@ -48,13 +48,13 @@ _QUOTAS: Mapping[str, dict[str, int]] = beside(__file__, "quotas.yaml")
 SUMMARISED = _QUOTAS["summarised"]
 QUOTAS = SUMMARISED | _QUOTAS["others"]
 _KEYS: Mapping[type[Record], Callable[[str], str]] = {
-    ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower(),
+    ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower() if _POLICY_ARN.match(arn) else "",
     identities.OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
     identities.SamlProvider: lambda arn: arn.rsplit("/", 1)[-1].lower(),
 }
 """How to get a record's key from its identifier in a request; for other kinds, in lower case.
 
-So a request may use any case for a name. Of ARNs, only those of managed policies may differ in it.
+So a request may use any case for a name, in ARNs for that and the path of a managed policy only.
 """
 
 

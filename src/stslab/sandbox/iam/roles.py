@@ -24,6 +24,7 @@ from stslab.vocabulary import LATEST
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)+amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
+_LONGEST_NAME = 64  # IAM User Guide, "IAM and AWS STS quotas"
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
 _table = partial(beside, __file__, "roles.yaml")
 
@@ -133,8 +134,10 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     if params.get("CustomSuffix") and host in _table()["linked"].keys() - _table()["suffixed"]:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
     members = _linked(params)
-    if tx.get(Role, request.account, members["name"].lower()) is not None:
-        taken = f"Service role name {members['name']} has been taken in this account"
+    if len(name := members["name"]) > _LONGEST_NAME:
+        raise faults.invalid_input(f"Role name {name} has more than {_LONGEST_NAME} characters.")
+    if tx.get(Role, request.account, name.lower()) is not None:
+        taken = f"Service role name {name} has been taken in this account"
         raise faults.invalid_input(f"{taken}, please try a different suffix.")
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     role = lookups.put_new(tx, request, Role, **members)

@@ -104,11 +104,9 @@ def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
     return {member: [], "IsTruncated": False}
 
 
+_NO_CERTIFICATES = {"ServerCertificateMetadataList": [], "IsTruncated": False}
 READS: Reads = {
-    "ListServerCertificates": lambda *_: {
-        "ServerCertificateMetadataList": [],
-        "IsTruncated": False,
-    },
+    "ListServerCertificates": lambda *_: _NO_CERTIFICATES,
     "ListServiceSpecificCredentials": partial(_none_of_user, "ServiceSpecificCredentials"),
     "ListSigningCertificates": partial(_none_of_user, "Certificates"),
     "ListSSHPublicKeys": partial(_none_of_user, "SSHPublicKeys"),
