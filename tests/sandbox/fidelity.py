@@ -46,6 +46,7 @@ _PAGES = {
     "swapped": "reports of users of AWS: boto/boto3#1391, krobertson/deb-s3#157",
     "empty": "reports of users of S3: stefansundin/s3verify#1, TTLabs/EvaporateJS#353",
     "blank": "reports of users of AWS: aws/aws-sdk-ruby#1651, serverless/serverless#6391",
+    "epoch": "ceph/s3-tests, test_object_create_bad_date_before_epoch_aws2 and test_object_create_bad_date_before_today_aws2",
     "part": "Checking object integrity in Amazon S3; public records of a part's wrong digest",
 }
 

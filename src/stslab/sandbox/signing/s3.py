@@ -178,7 +178,7 @@ def sent_at(headers: Headers, context: Context) -> datetime:
     """The time in a request with an Authorization header: within 15 minutes of now."""
     date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
     time, now = canonical.header_time(date), context.real_clock()
-    if time is None:
+    if time is None or time.timestamp() < 0:  # there is none before 1970
         raise fault("AccessDenied", SAYS["no date"])
     if abs(now - time) > canonical.MAX_SKEW:
         most = {"MaxAllowedSkewMilliseconds": str(int(canonical.MAX_SKEW.total_seconds() * 1000))}
