@@ -86,13 +86,21 @@ def test_keep_alive(line, keeps):
         (b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 501),
-        (b"PUT / HTTP/1.1\r\nExpect: miracles\r\n\r\n", 417),
     ],
 )
 def test_refused(sent, status):
     with pytest.raises(Malformed) as caught:
         _head(sent)
     assert caught.value.status.startswith(f"{status} ")
+
+
+@pytest.mark.parametrize(
+    ("value", "expects"),
+    [(b"100-continue", True), (b"100-Continue", True), (b"200", False), (b"", False)],
+)
+def test_expect(value, expects):
+    """S3 takes any (ceph/s3-tests, test_object_create_bad_expect_mismatch: "but S3 succeeds!")."""
+    assert _head(b"PUT / HTTP/1.1\r\nExpect: " + value + b"\r\n\r\n").expects_continue is expects
 
 
 def _body(sent: bytes, length: int | None):

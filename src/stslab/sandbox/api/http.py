@@ -125,8 +125,6 @@ def _framed(request: HttpRequest, minor: int) -> Head:
         if sum(one == name for one, _ in sent) > 1:
             raise Malformed("400 Bad Request", f"There is more than one {name} header.")
     host, length, encoding, expect = (request.header(name) for name in _FRAMING)
-    if expect and expect.lower() != "100-continue":
-        raise Malformed("417 Expectation Failed", "Expect must be 100-continue.")
     connection = ",".join(value for name, value in sent if name == "connection")
     options = {option.strip().lower() for option in connection.split(",")}
     return Head(
@@ -134,7 +132,7 @@ def _framed(request: HttpRequest, minor: int) -> Head:
         host,
         length=_length(length, encoding, minor),
         keep_alive="keep-alive" in options if minor == 0 else "close" not in options,
-        expects_continue=bool(expect) and minor == 1,
+        expects_continue=expect.lower() == "100-continue" and minor == 1,
     )
 
 
