@@ -137,13 +137,15 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     must_allow = not same_account or is_key or resource.kind is _TRUST
     closest = resource.closest if same_account and resource.readings else _UNNAMED
+    if in_chain := _passes_identity_on(question):
+        closest = min(closest, Level.ACCOUNT)
     needed = _needed(layers, closest, must_allow)
     refusing = [one for one in needed if not one.allows]
     if not denying and not refusing:
         if rule := _forbidden(question):
             return _NOT_ALLOWED, rule
         return _ALLOWED, _grant(layers, must_allow, question.request.action)
-    if same_account and must_allow and not closest:
+    if same_account and must_allow and not (closest or in_chain):
         needed = _needed_if_conditions_held(question, layers) or needed
         refusing = [one for one in needed if not one.allows]
     for each in (*refusing, *denying):
@@ -207,6 +209,16 @@ def _is_trust(question: Question) -> bool:
     """Whether the request is decided by a role's trust policy."""
     arn = question.arn
     return arn is not None and arn.is_role and question.action.startswith("sts:")
+
+
+def _passes_identity_on(question: Question) -> bool:
+    """Whether both the role's policies and the next role's trust policy must allow this.
+
+    "Monitor and control actions taken with assumed roles", "Permissions required to set source
+    identity": so it is where a role assumes another role.
+    """
+    kinds = (PrincipalKind.ROLE, PrincipalKind.SESSION)
+    return question.action == "sts:setsourceidentity" and question.request.principal.kind in kinds
 
 
 def _exempt_from_resource_control(question: Question) -> bool:

@@ -180,6 +180,17 @@ def role_session(account: Account, name: str) -> Call:
     return account.client("iam", keys).list_users
 
 
+def source_identity_in_a_chain(account: Account, name: str) -> Call:
+    first = role(account, f"{name}-1", {"AWS": LEARNER}, "sts:AssumeRole", "sts:SetSourceIdentity")
+    trusted = {"AWS": first}
+    arn = role(account, f"{name}-2", trusted, "sts:AssumeRole", "sts:SetSourceIdentity")
+    given = account.client("sts", "admin").assume_role(
+        RoleArn=first, RoleSessionName="ss", SourceIdentity="ana"
+    )
+    sts = account.client("sts", Keys.of(given["Credentials"]))
+    return lambda: sts.assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
 SCENES = [
     nothing_allows,
     another_resource,
@@ -196,6 +207,7 @@ SCENES = [
     object_of_another,
     version_of_another,
     role_session,
+    source_identity_in_a_chain,
 ]
 
 

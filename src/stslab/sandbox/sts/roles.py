@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 
 import msgspec
-from msgspec.structs import replace
 
-from stslab.policy import NamedPolicy, Outcome, PolicyKind, Principal, catalogue
+from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, model, policies
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
 from stslab.sandbox.state.identities import Role
@@ -14,7 +13,6 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.sessions import SessionTags
 
-_SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
 _ANY_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:(?:[^:]*:.+|[^:]+)")
 _HOUR, _MOST = 3600, 43200
@@ -136,20 +134,13 @@ class RoleSessions:
     def _authorized(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
         target = wanted.target
         # By public records of AWS's answers, the operation itself comes last.
-        further = ((_SET_SOURCE, wanted.source_identity), ("sts:TagSession", wanted.tags.all))
-        actions = [*(action for action, used in further if used), f"sts:{wanted.operation}"]
-        for action in actions:
+        further = {"SetSourceIdentity": wanted.source_identity, "TagSession": wanted.tags.all}
+        operations = [*(one for one, sent in further.items() if sent), wanted.operation]
+        for action in (f"sts:{one}" for one in operations):
             need = model.Need(action, target.arn, wanted.keys(action), target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:
                 raise faults.access_denied(decision.message)
-            # In a chain of roles, the caller's own policies must also allow the source identity:
-            # IAM User Guide, "Monitor and control actions taken with assumed roles".
-            own = [layer.allows for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
-            if action == _SET_SOURCE and request.caller.session and own and not any(own):
-                reason = f"no {PolicyKind.IDENTITY} allows the {action} action"
-                denied = replace(decision, outcome=Outcome.IMPLICITLY_DENIED, reason=reason)
-                raise faults.access_denied(denied.message)
         if target.role is None:
             raise RuntimeError(f"{target.arn} does not exist, but a trust policy allowed it")
         return target.role
