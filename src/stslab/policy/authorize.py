@@ -157,12 +157,8 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
 
 def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:
     """The layers that would have to allow if the resource policy's conditions held; or none."""
-    named = (
-        level_of(statement, question)
-        for reading in layers.resource.readings
-        for statement in reading.policy.document.statements
-        if statement.allows and reading.mismatch(statement) is Mismatch.CONDITION
-    )
+    failing = layers.resource.statements(Mismatch.CONDITION, allows=True)
+    named = (level_of(statement, question) for _, statement in failing)
     closest = max(named, default=Level.NONE)
     return [*_needed(layers, closest, must_allow=False), layers.resource] if closest else []
 
@@ -212,10 +208,9 @@ def _is_trust(question: Question) -> bool:
 
 
 def _passes_identity_on(question: Question) -> bool:
-    """Whether both the role's policies and the next role's trust policy must allow this.
+    """Whether a role passes a source identity on: its own policies must allow that too.
 
-    "Monitor and control actions taken with assumed roles", "Permissions required to set source
-    identity": so it is where a role assumes another role.
+    "Monitor and control actions taken with assumed roles".
     """
     kinds = (PrincipalKind.ROLE, PrincipalKind.SESSION)
     return question.action == "sts:setsourceidentity" and question.request.principal.kind in kinds

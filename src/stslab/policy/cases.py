@@ -174,10 +174,8 @@ def _texts(key: str, value: object) -> str | list[str]:
 def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
     raise PolicyError(f"The context key {key!r} must have a text or a list of texts.")
 
 

@@ -91,6 +91,15 @@ class Layer(msgspec.Struct, eq=False):
     def closest(self) -> Level:
         return max((reading.level for reading in self.readings), default=_UNNAMED)
 
+    def statements(
+        self, mismatch: Mismatch, *, allows: bool
+    ) -> Iterator[tuple[NamedPolicy, Statement]]:
+        """The Allows or the Denies with this result, each with its policy."""
+        for reading in self.readings:
+            for each in reading.policy.document.statements:
+                if each.allows is allows and reading.mismatch(each) is mismatch:
+                    yield reading.policy, each
+
 
 def layer(
     kind: PolicyKind, policies: Iterable[NamedPolicy], question: Question, level: int = 0
@@ -244,13 +253,11 @@ def refusal(decision: Decision) -> Refusal:
 
 def _keys(layer: Layer, question: Question) -> Iterator[str]:
     """The keys of the Denies that matched; without a Deny, the failing keys of the Allows."""
-    for reading in layer.readings:
-        for statement in reading.policy.document.statements:
-            mismatch = reading.mismatch(statement)
-            named = level_of(statement, question)
-            if layer.denies:
-                if mismatch is Mismatch.NONE and not statement.allows:
-                    yield from (condition.key for condition in statement.conditions)
-            elif mismatch is Mismatch.CONDITION and statement.allows and named:
-                failing = (one for one in statement.conditions if not one.holds(question.context))
-                yield from (condition.key for condition in failing)
+    if layer.denies:
+        for _, statement in layer.statements(Mismatch.NONE, allows=False):
+            yield from (condition.key for condition in statement.conditions)
+        return
+    for _, statement in layer.statements(Mismatch.CONDITION, allows=True):
+        if level_of(statement, question):
+            failing = (one for one in statement.conditions if not one.holds(question.context))
+            yield from (condition.key for condition in failing)

@@ -466,6 +466,62 @@ def test_who_has_shown_no_mfa_code_is_not_told_to_wait(account, fresh):
     assert "shown no MFA code, or not lately" in relaxing["what"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "first"),
+    [
+        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "The Condition on aws:Multi"),
+        ({"Null": {"sts:ExternalId": "false"}}, "Call it with --external-id VALUE."),
+    ],
+)
+def test_a_value_that_nobody_can_choose_is_not_asked_for(account, fresh, condition, first):
+    told = refused(account, trust_wants_mfa(account, f"why-{fresh}", condition))
+    assert told["changes"][0]["options"][0]["what"].startswith(first)
+
+
+def test_a_key_that_a_denial_wants_is_asked_for(account, fresh):
+    name, s3 = f"why-{fresh}", account.client("s3", "admin")
+    s3.create_bucket(Bucket=f"b-{name}")
+    deny = {"Effect": "Deny", "Principal": "*", "Resource": f"arn:aws:s3:::b-{name}/*"}
+    plain = {"Null": {"s3:x-amz-server-side-encryption": "true"}}
+    policy = document({**deny, "Action": "s3:PutObject", "Condition": plain})
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=policy)
+    told = refused(account, lambda: s3.put_object(Bucket=f"b-{name}", Key="k", Body=b""))
+    asking = told["changes"][0]["options"][0]
+    assert asking["what"] == "Call it with --server-side-encryption VALUE."
+
+
+def test_advice_about_a_second_resource_keeps_what_the_first_one_added(account, shell, fresh):
+    name, iam = f"why-{fresh}", account.client("iam", "admin")
+    keys = user(account, name)
+    iam.create_group(GroupName=f"{name}-old")
+
+    def call() -> Any:
+        groups = {"GroupName": f"{name}-old", "NewGroupName": f"{name}-new"}
+        return account.client("iam", keys).update_group(**groups)
+
+    for _ in range(2):  # a new name needs permission for both
+        told = refused(account, call)
+        shell.run(told["changes"][0]["options"][0]["command"])
+    call()
+
+
+def test_a_bucket_policy_that_keeps_out_the_administrator_is_changed_by_root(account, shell, fresh):
+    name, s3 = f"why-{fresh}", account.client("s3", "admin")
+    s3.create_bucket(Bucket=f"b-{name}")
+    bucket = [f"arn:aws:s3:::b-{name}", f"arn:aws:s3:::b-{name}/*"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": bucket}
+    spared = {"Sid": "Spared", "Effect": "Deny", "Principal": "*", "Resource": bucket[0]}
+    spared["Action"] = "s3:PutBucketWebsite"
+    elsewhere = {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    policy = document(spared, {**deny, "Condition": elsewhere})
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=policy)
+    told = refused(account, lambda: s3.list_objects_v2(Bucket=f"b-{name}"))
+    command = told["changes"][0]["options"][0]["command"]
+    assert command.endswith("--profile root")
+    shell.run(command)
+    s3.list_objects_v2(Bucket=f"b-{name}")
+
+
 def test_a_conditions_purpose_comes_before_how_to_relax_it(account, fresh):
     told = refused(account, trust_wants_mfa(account, f"why-{fresh}"))
     ((asking, relaxing),) = (one["options"] for one in told["changes"])

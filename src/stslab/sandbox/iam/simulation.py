@@ -14,7 +14,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy import Decision, Policies, Principal, Request, authorize, catalogue
 from stslab.policy.conditions import OPERATORS, address, moment, number
 from stslab.policy.documents.document import NamedPolicy, parse
-from stslab.policy.request import split_arn
+from stslab.policy.request import account_of, split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.iam import answers, lookups
@@ -94,11 +94,6 @@ class Simulation(NamedTuple):
     policies: Policies
     sources: Mapping[str, Source]
 
-    @property
-    def is_across(self) -> bool:
-        """Whether the resources belong to another account."""
-        return self.asked.resource_account not in (None, self.asked.principal.account)
-
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     attached, boundary = _attached_to(view, request)
@@ -158,7 +153,13 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action, for all resources together and for each of them."""
     asked, policies, _ = simulation
-    decisions = [authorize(replace(asked, action=action, resource=r), policies) for r in resources]
+
+    def decided(resource: str) -> Decision:
+        owner = asked.resource_account and (account_of(resource) or asked.resource_account)
+        one = replace(asked, action=action, resource=resource, resource_account=owner)
+        return authorize(one, policies)
+
+    decisions = [decided(resource) for resource in resources]
     each = [_specific(simulation, decision) for decision in decisions]
     matched: list[Members] = []
     for one in each:
@@ -179,7 +180,7 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
     if resources != ["*"]:
         details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
         details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
-        if details or not simulation.is_across:
+        if details or not any(map(_is_across, decisions)):
             general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
         shown = [{name: value for name, value in one.items() if value != []} for one in each]
         general["ResourceSpecificResults"] = shown
@@ -197,13 +198,18 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
     if simulation.policies.boundaries:
         allowed = _allowed([decision], PolicyKind.BOUNDARY)
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
-    if simulation.is_across and _allowed([decision], PolicyKind.SCP):
+    if _is_across(decision) and _allowed([decision], PolicyKind.SCP):
         result["EvalDecisionDetails"] = {
             _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
             for layer in decision.layers
             if layer.kind in _LAYER_WORDS
         }
     return result
+
+
+def _is_across(decision: Decision) -> bool:
+    """Whether the resource belongs to another account."""
+    return decision.request.resource_account not in (None, decision.request.principal.account)
 
 
 def _allowed(decisions: Iterable[Decision], kind: PolicyKind) -> bool:
@@ -217,7 +223,7 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     """
     if not catalogue.can_have(decision.request.action, decision.request.resource):
         return Outcome.IMPLICITLY_DENIED
-    if simulation.policies.resource or simulation.is_across or not decision.layers:
+    if simulation.policies.resource or _is_across(decision) or not decision.layers:
         return decision.outcome
     own = (layer.outcome for layer in decision.layers if layer.kind not in _RESOURCE_KINDS)
     return min(own, key=tuple(_WORDS).index)
@@ -327,8 +333,9 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
     context = {**({} if by == caller else _OF_NOBODY), **_context(params.get("ContextEntries", ()))}
+    account = arn.account if arn else text and principal.account
     return Simulation(
-        Request(principal, "", "*", context, arn.account if arn else None),
+        Request(principal, "", "*", context, account or None),
         Policies(
             identity=[one.policy for one in identity],
             resource=resource[0].policy if resource else None,

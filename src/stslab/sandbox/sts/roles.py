@@ -152,13 +152,11 @@ def _duration(params: Params, role: Role, *, chained: bool) -> int:
     A session of GetSessionToken also starts one: https://github.com/99designs/aws-vault/issues/263.
     """
     seconds = int(params.get("DurationSeconds", _HOUR))
-    if seconds > role.max_session:
-        raise faults.invalid(
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-        )
-    if chained and seconds > _HOUR:
-        raise faults.invalid(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
-            "role chaining."
-        )
+    limits = {
+        "MaxSessionDuration set for this role.": role.max_session,
+        "1 hour session limit for roles assumed by role chaining.": _HOUR if chained else _MOST,
+    }
+    for what, most in limits.items():
+        if seconds > most:
+            raise faults.invalid(f"The requested DurationSeconds exceeds the {what}")
     return seconds

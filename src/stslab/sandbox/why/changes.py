@@ -23,7 +23,7 @@ from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import beside, listed, without
-from stslab.vocabulary import LATEST, PARTNER, Outcome, PolicyKind
+from stslab.vocabulary import LATEST, PARTNER, PolicyKind
 
 Document = Mapping[str, Any]
 """A JSON object: of a policy, a statement or a test."""
@@ -68,10 +68,8 @@ class Situation(msgspec.Struct, frozen=True):
 
     def asked_with(self, context: Mapping[str, str]) -> Situation:
         """The situation with these values of condition keys in the request."""
-        gone = {key.lower() for key in context}
-        kept = {
-            key: value for key, value in self.request.context.items() if key.lower() not in gone
-        }
+        asked, gone = self.request.context, {key.lower() for key in context}
+        kept = {key: value for key, value in asked.items() if key.lower() not in gone}
         request = msgspec.structs.replace(self.request, context=kept | dict(context))
         return Situation(request, self.policies)
 
@@ -103,7 +101,6 @@ def _request(logged: Decided) -> Request:
 
 texts = partial(beside, __file__, "texts.yaml")
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
-_ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
 _S3, _NEW = "arn:aws:s3:::", "new"
 _ADDED = re.compile(
     r"(?s)Allow (AccessControlList[0-9]+ .*|AllowedByS3 \*)|Deny RestrictPublicBuckets \*"
@@ -124,7 +121,7 @@ class Option(msgspec.Struct, frozen=True):
 
 def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     """Changes to what is there for a layer that refuses, the best one first."""
-    if layer.outcome is Outcome.EXPLICITLY_DENIED:
+    if layer.denies:
         for policy, statement in _statements(layer, Mismatch.NONE, allows=False):
             yield from _asked_otherwise(situation, statement, holding=False)
             yield _without(situation, layer.kind, policy, statement)
@@ -145,11 +142,9 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
 def _statements(
     layer: Layer, mismatch: Mismatch, *, allows: bool = True
 ) -> Iterator[tuple[NamedPolicy, Statement]]:
-    for reading in layer.readings:
-        for statement in reading.policy.document.statements:
-            about = statement.allows is allows and reading.mismatch(statement) is mismatch
-            if about and not (allows and _added_by_s3(layer.kind, statement.source)):
-                yield reading.policy, statement
+    for policy, statement in layer.statements(mismatch, allows=allows):
+        if not (allows and _added_by_s3(layer.kind, statement.source)):
+            yield policy, statement
 
 
 def _tests(situation: Situation, statement: Statement, *, holding: bool) -> list[Document]:
@@ -236,13 +231,11 @@ def _fitting(source: Document, failing: Sequence[Document]) -> Document:
 def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
     """The statement that may be added to a layer that refuses."""
     request, kind = situation.request, layer.kind
-    policy = next((reading.policy for reading in layer.readings), None)
-    name, what = _addressed(request, kind, policy.name if policy else "")
+    held = {one.name: one.document.document for one in situation.policies.get(kind, ())}
+    name, what = _addressed(request, kind, next(iter(held), ""))
     if name:
         statement = _allowing(request, kind)
-        document: Document = {"Version": LATEST, "Statement": []}
-        if policy and kind not in _ANEW:
-            document = policy.document.document
+        document = held.get(name, {"Version": LATEST, "Statement": []})
         after = {**document, "Statement": [*listed(document["Statement"]), statement]}
         option = _put(situation, kind, name, after, what, statement=statement)
         yield _by_its_owner(option, request) if _of_another(request, kind) else option
@@ -273,25 +266,19 @@ def _by_its_owner(option: Option, request: Request) -> Option:
 
 def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]:
     """The policy to add to (empty: none), and what to say."""
+    says = texts()["added"]
     if kind is PolicyKind.IDENTITY:
-        if name := _new_policy_name(request):
-            who = _own_arn(request).rpartition(":")[2].replace("/", " ", 1)
-            to = "add this statement to one of its policies, or as a new one:"
-            return name, f"Allow {who} to do it: {to}"
-        return _NEW, "Add this statement to a policy of the user who called GetFederationToken:"
+        who = _own_arn(request).rpartition(":")[2].replace("/", " ", 1)
+        name = _new_policy_name(request)
+        return (name, says["identity"].format(who)) if name else (_NEW, says["federated"])
     if kind is PolicyKind.SESSION:
-        return _NEW, (
-            "A session policy can't be changed. Get a new session, without a session policy or "
-            "with one that has this statement too:"
-        )
-    if kind is PolicyKind.BOUNDARY and not name:
-        return _NEW, "Its permissions boundary was deleted. Set another one that allows this:"
-    if kind is PolicyKind.BOUNDARY and not _words(name):  # an AWS managed policy
-        return name, f"The {name} can't be changed. Set another boundary that has this too:"
+        return _NEW, says["session"]
+    if kind is PolicyKind.BOUNDARY and not _words(name):  # an AWS managed policy, or a deleted one
+        return (name, says["boundary"].format(name)) if name else (_NEW, says["no boundary"])
     if kind is PolicyKind.RESOURCE and request.resource.startswith(_S3):
         name = name or f"bucket policy of {request.resource.removeprefix(_S3).partition('/')[0]}"
     unless = ", if nothing blocks public policies" if request.principal.arn == "anonymous" else ""
-    return name, f"Add this statement to the {name}{unless}:"
+    return name, says["policy"].format(name, unless)
 
 
 def _allowing(request: Request, kind: PolicyKind) -> Document:
@@ -327,8 +314,20 @@ def _put(
     kept = [one for one in statements if not _added_by_s3(kind, one)]
     words = _words(name) if kept and not _of_another(request, kind) else []
     text = json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)
-    command = shlex.join(["aws", *words, text, "--profile", _profile(account)]) if words else ""
-    return Option(what, situation.with_policy(kind, name, document), statement, command)
+    as_root = bool(words) and kind is PolicyKind.RESOURCE and _denies_its_change(situation)
+    command = shlex.join(["aws", *words, text, "--profile", _profile(account, as_root)])
+    after = situation.with_policy(kind, name, document)
+    return Option(what, after, statement, command if words else "")
+
+
+def _denies_its_change(situation: Situation) -> bool:
+    """Whether only the root user may change the bucket's policy ("PutBucketPolicy")."""
+    asked = situation.request
+    admin = Principal.from_arn(f"arn:aws:iam::{asked.resource_account}:user/admin")
+    bucket, owner = asked.resource.partition("/")[0], asked.resource_account
+    changing = Request(admin, "s3:PutBucketPolicy", bucket, resource_account=owner)
+    decision = msgspec.structs.replace(situation, request=changing).decide()
+    return any(one.kind is PolicyKind.RESOURCE and one.denies for one in decision.layers)
 
 
 def _added_by_s3(kind: PolicyKind, statement: Document) -> bool:
@@ -340,23 +339,20 @@ def _added_by_s3(kind: PolicyKind, statement: Document) -> bool:
     return kind is PolicyKind.RESOURCE and bool(_ADDED.fullmatch(named))
 
 
-def _profile(account: str | None) -> str:
-    return "partner" if account == PARTNER else "admin"
+def _profile(account: str | None, as_root: bool = False) -> str:
+    return (("partner", "partner-root") if account == PARTNER else ("admin", "root"))[as_root]
 
 
-_BOOLEANS = {"true": "false", "false": "true"}
 _CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
-_TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
 
 
 def _way_to_fill(key: str, value: str) -> str:
     """How a caller sets the key to this value; empty if a caller can't."""
-    lower = key.lower()
-    if lower.startswith("aws:requesttag/"):
-        tag = key.partition("/")[2]
-        return f"with the tag {tag}={value}: --tags Key={tag},Value={value}"
-    way: str = texts()["filled"].get(lower, "")
-    return way.format(value=value)
+    name, _, tag = key.partition("/")
+    if (name.lower(), value.lower()) == ("aws:multifactorauthpresent", "false"):
+        return ""
+    way: str = texts()["filled"].get(name.lower(), "")
+    return way.format(value=value, tag=tag)
 
 
 def _value(test: Document, *, holding: bool) -> str:
@@ -365,8 +361,10 @@ def _value(test: Document, *, holding: bool) -> str:
         return "0"  # of a new code
     first = next(iter(listed(test["wanted"])), "")
     operator = test["operator"].lower()
+    if operator == "null":
+        return "VALUE" if (first.lower() == "false") is holding else ""
     if "bool" in operator and not holding:
-        return _BOOLEANS.get(first.lower(), "")
+        return {"true": "false", "false": "true"}.get(first.lower(), "")
     if "*" in first or "?" in first:
         return ""
     fits = ("not" not in operator) is holding
@@ -374,12 +372,10 @@ def _value(test: Document, *, holding: bool) -> str:
 
 
 def protects(key: str) -> str:
-    lower = key.lower()
-    if any(part in lower for part in _TAG_KEYS):
-        return "It keeps out requests without that tag."
-    known: dict[str, str] = texts()["protects"]
-    claim = known.get(lower.rpartition(":")[2])
-    return known.get(lower) or claim or "It keeps out all requests that do not meet it."
+    lower, known = key.lower(), texts()["protects"]
+    tagged, claim = lower.partition("/")[0].rpartition(":")[2], lower.rpartition(":")[2]
+    names = (name for name in (lower, tagged, claim) if name in known)
+    return str(known[next(names, "else")])
 
 
 def _words(name: str) -> list[str]:

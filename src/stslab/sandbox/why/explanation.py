@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import asdict
 
 from stslab.errors import PolicyError
-from stslab.policy import Outcome, messages
+from stslab.policy import messages
 from stslab.policy.decision import Layer
+from stslab.policy.documents.statement import Mismatch
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event
 from stslab.sandbox.why.changes import Option, Situation, additions, options, texts
 from stslab.structures import without
@@ -126,7 +127,7 @@ def _plan(situation: Situation) -> tuple[Advice, bool]:
 def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
     """The options that help. Changes to what is there come before additions."""
     tried = tuple(_tried(situation, layer, options(situation, layer)))
-    if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
+    if layer.denies or any(each.after for each in tried):
         return tried
     return (*tried, *_tried(situation, layer, additions(situation, layer)))
 
@@ -144,12 +145,7 @@ def _weight(situation: Situation, layer: Layer) -> int:
     """0 if the layer does not refuse; otherwise 1 and the number of Denies that apply."""
     for each in situation.decide().layers:
         if each.kind is layer.kind and each.blocks:
-            denying = sum(
-                not statement.allows and not reading.mismatch(statement)
-                for reading in each.readings
-                for statement in reading.policy.document.statements
-            )
-            return 1 + denying
+            return 1 + len([*each.statements(Mismatch.NONE, allows=False)])
     return 0
 
 
