@@ -19,7 +19,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _THUMBPRINTS = 5
 _UNPROPAGATED = {"IsTrustedIdentityPropagationEnabled": False}  # it can't be enabled here
 _HTTPS = "https://"
-_ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?([?#].*)?")
+_ISSUER = re.compile(rf"{_HTTPS}([^?#/:\s]+)(?::443)?(/[^?#\s]*)?([?#].*)?")
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
