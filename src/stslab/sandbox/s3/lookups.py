@@ -66,9 +66,8 @@ def version_at(view: View, where: Address, version_id: str | None) -> ObjectVers
     return next((one for one in item.versions if one.version_id == version_id), None)
 
 
-def identity(view: View, where: Address) -> str:
-    """What tells the current version from any other; empty without one."""
-    version = version_at(view, where, None)
+def identity(version: ObjectVersion | None) -> str:
+    """What tells a version from any other; empty without one."""
     return f"{version.version_id}{stamp(version.modified)}" if version else ""
 
 

@@ -153,8 +153,8 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
         raise fault("InvalidRequest", SAYS["copy of itself"])
     draft = versions.draft(tx, request, bucket)
     if params.get("MetadataDirective", "COPY") == "COPY":
-        headers = {**version.headers, _REDIRECT: draft.headers.get(_REDIRECT, "")}
-        headers = {name: value for name, value in headers.items() if value}
+        headers = {name: value for name, value in version.headers.items() if name != _REDIRECT}
+        headers |= {name: value for name, value in draft.headers.items() if name == _REDIRECT}
         draft = replace(draft, headers=headers, metadata=version.metadata)
     if params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)

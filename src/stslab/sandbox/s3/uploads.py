@@ -49,7 +49,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         asked={name: str(request.params[name]) for name in _ASKED if request.params.get(name)},
         algorithm=algorithm,
-        current=lookups.identity(tx, lookups.address_of(request)),
+        current=lookups.identity(lookups.version_at(tx, lookups.address_of(request), None)),
     )
     tx.put(upload)
     return {
@@ -146,7 +146,7 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     )
     version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
-    return _completed(request, bucket, versions.add(tx, request, version))
+    return _completed(request, bucket, versions.add(tx, request, version, upload.current))
 
 
 def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:

@@ -184,21 +184,22 @@ def read(blob: Blob, where: Pieces) -> bytes:
     return b"".join([blob(name)[start:end] for name, start, end in where])
 
 
-def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
-    """A new version that is named ``null`` replaces an older one of this name."""
+def add(tx: Transaction, request: ApiRequest, new: ObjectVersion, after: str = "") -> ObjectVersion:
+    """A version that is named ``null`` replaces an older one of this name."""
     bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
     item = lookups.object_at(tx, where)
     before = item.versions if item is not None else ()
-    # What was written since an upload began is newer than its object.
-    newer = tuple(one for one in before if version.upload and one.modified > version.modified)
-    older = before[: len(before) - len(newer)]
-    if version.version_id == NULL:
+    # What was written since an upload began, when ``after`` was current, is newer than its object.
+    place = next((at for at, one in enumerate(before, 1) if lookups.identity(one) == after), 0)
+    newer = tuple(one for one in before[place:] if new.upload and one.modified > new.modified)
+    older = tuple(one for one in before if one not in newer)
+    if new.version_id == NULL:
         if any(one.version_id == NULL for one in newer):
-            return version  # which nobody ever sees
+            return new  # which nobody ever sees
         older = tuple(one for one in older if one.version_id != NULL)
-    versions = (*older, version, *newer)
+    versions = (*older, new, *newer)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=where.key, versions=versions))
-    return version
+    return new
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:
