@@ -23,7 +23,7 @@ def check_read(request: ApiRequest, version: ObjectVersion, prefix: str = "") ->
 
 
 def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
-    """Check the condition of a write; that of an ``upload`` is on what was there as it began."""
+    """Check the condition of a write, on one ETag; an ``upload``'s is on what was as it began."""
     params, where = request.params, lookups.address_of(request)
     names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
     given = {shown: params[name].strip() for name, shown in names.items() if name in params}
@@ -42,7 +42,7 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     current = lookups.content_at(view, where, None)
     if name == "If-Match" and current is None:
         raise no_such_key(where.key)
-    if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
+    if current and (name == "If-None-Match" or value.strip('"') not in ("*", current.etag)):
         raise fault("PreconditionFailed", Condition=name)
     if upload and upload.current != lookups.identity(lookups.version_at(view, where, None)):
         raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)

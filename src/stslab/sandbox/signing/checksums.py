@@ -37,7 +37,7 @@ def trailing(headers: Headers) -> list[str]:
     return [name.strip().lower() for name in names.split(",")] if names else []
 
 
-def _sent(headers: Headers) -> list[str]:
+def sent(headers: Headers) -> list[str]:
     """The algorithms of the checksums in headers."""
     names = [name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)]
     return [algorithm for algorithm in names if algorithm not in _NOT_VALUES]
@@ -45,15 +45,15 @@ def _sent(headers: Headers) -> list[str]:
 
 def check(headers: Headers, body: bytes) -> None:
     """Refuse headers (lower-case names) that say of the checksum what can't be."""
-    sent, trailers = _sent(headers), trailing(headers)
+    given, trailers = sent(headers), trailing(headers)
     if not all(name.startswith(_TRAILERS) for name in trailers):
         raise fault("InvalidRequest", SAYS["trailer unknown"])
-    if max(len(sent), len(trailers)) > 1:
+    if max(len(given), len(trailers)) > 1:
         raise fault("InvalidRequest", SAYS["checksums"])
-    if sent and trailers:
+    if given and trailers:
         raise fault("InvalidRequest", SAYS["checksum twice"])
     announced = headers.get(_ANNOUNCED, "").lower()
-    given = sent or [name.removeprefix(PREFIX) for name in trailers]
+    given = given or [name.removeprefix(PREFIX) for name in trailers]
     if announced and body and not given:
         raise fault("InvalidRequest", SAYS["checksum promised"])
     if announced and given and given != [announced]:
@@ -66,10 +66,10 @@ def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
     Checksums beside an uploadId (CompleteMultipartUpload) are not the body's, nor is the MD5 of a
     copy, which has no body.
     """
-    body, arguments, sent = request.body, dict(request.query), headers.get("content-md5", "")
-    md5, is_put = _decoded(sent), request.method == "PUT"
+    body, arguments, told = request.body, dict(request.query), headers.get("content-md5", "")
+    md5, is_put = _decoded(told), request.method == "PUT"
     if "content-md5" in headers and len(md5) != len(ALGORITHMS["md5"](b"")):
-        raise fault("InvalidDigest", extra={"Content-MD5": sent})
+        raise fault("InvalidDigest", extra={"Content-MD5": told})
     if sha256 and (found := ALGORITHMS["sha256"](body).hex()) != sha256.lower():
         if not request.has_header("Content-Length"):
             raise fault("MissingContentLength")
@@ -77,10 +77,10 @@ def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
         raise fault("XAmzContentSHA256Mismatch", extra=extra)
     checked = md5 if body or "x-amz-copy-source" not in headers else b""
     if checked and md5 != (actual := ALGORITHMS["md5"](body)):
-        shown = md5.hex() if is_put and "partNumber" not in arguments else sent
+        shown = md5.hex() if is_put and "partNumber" not in arguments else told
         ours = base64.b64encode(actual).decode()
         raise fault("BadDigest", SAYS["MD5"], ExpectedDigest=shown, CalculatedDigest=ours)
-    for algorithm in _sent(headers) if is_put or "uploadId" not in arguments else ():
+    for algorithm in sent(headers) if is_put or "uploadId" not in arguments else ():
         _verify_checksum(algorithm, headers, body)
 
 

@@ -146,7 +146,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _ENCRYPTED, _SOURCE = "x-amz-server-side-encryption", "x-amz-copy-source"
-_DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
+_DIGESTS = {"content-md5", "x-amz-trailer"}
 
 
 class _Tables(msgspec.Struct, frozen=True):
@@ -158,7 +158,7 @@ class _Tables(msgspec.Struct, frozen=True):
     open: frozenset[str]
     counts: Mapping[str, str]
     kept: Mapping[str, str]
-    digested: frozenset[str]
+    digested: Mapping[str, str]
     longest: Mapping[str, int]
     strict: Mapping[str, frozenset[str]]
     directories: frozenset[str]
@@ -230,9 +230,9 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     for member in layout.maps:
         start, pairs = member.wire_name, headers.items()
         parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
-    if name in _TABLES.digested and not any(key.startswith(_DIGESTS) for key in headers):
-        missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
-        raise fault("InvalidRequest", missing)
+    digest = _TABLES.digested.get(name)
+    if digest and not (checksums.sent(headers) or _DIGESTS & headers.keys()):
+        raise fault("InvalidRequest", f"Missing required header for this request: {digest}")
     return {**parsed, **_body(layout, http)}
 
 
