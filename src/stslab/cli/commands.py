@@ -115,7 +115,6 @@ def advised(error: click.ClickException) -> click.ClickException:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint with the most similar name, or ""."""
-    import difflib
+    from stslab.policy.catalogue import suggestions
 
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return "".join(f" Did you mean {near!r}?" for near in suggestions(name, names))

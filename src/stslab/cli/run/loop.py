@@ -126,9 +126,8 @@ class Loop(AtPrompt):
                 except Skip:
                     self.heard.take()  # it was about this stage
                     self.runner.note(Skipped(stage.id))
-                    later = any(stage.id in self.runner.missing_for(each.id) for each in stages)
                     said = f"Skipped: stage {numbers[stage.id] + 1}, {stage.title}."
-                    if later:
+                    if any(stage.id in self.runner.missing_for(each.id) for each in stages):
                         said += " Later stages need it."
                     self.skipped = scenes.Done(((False, said),))
 

@@ -74,6 +74,7 @@ class Names:
             if shapes.holds_secret(self._hole(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
+        tree = expressions.bound(tree, tuple(node.value[hole.start : hole.end] for hole in holes))
         return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
     def _hole(self, node: Node, hole: Hole) -> Shape:

@@ -103,7 +103,7 @@ def _closing(text: str, at: int) -> int:
     """The position of the ``}}`` that closes the ``${{`` at ``at``, outside quotes and braces."""
     depth = 0
     for found in _QUOTED_OR_SIGN.finditer(text, at + len(OPEN), at + LONGEST):
-        if found[0] in _QUOTES:
+        if found[0] in _QUOTES and depth >= 0:  # after one } alone, it is another text's
             message = "This quote is not closed in the expression."
             raise BadExpression(message, found.start(), f"Close it with {found[0]}.")
         if text.startswith(CLOSE, found.start()) and not depth:
