@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.policy.request import ACCOUNT
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
+from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl, policies
@@ -123,14 +124,13 @@ class _Call(msgspec.Struct, frozen=True):
         it ("Multipart upload API and permissions").
         """
         caller, principals = self.request.caller, list[str]()
-        account = f"arn:aws:iam::{caller.account}:"
-        everyone = "*" if caller.kind == "Anonymous" else f"{account}root"
+        everyone = "*" if caller.kind == "Anonymous" else f"arn:aws:iam::{caller.account}:root"
         abroad = [everyone] if caller.account != bucket.owner else []
         if action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating:
             principals = abroad
         elif upload is not None and action in _TABLES.of_initiator:
-            is_user = upload.initiator.startswith(f"{account}user/")
-            principals = [upload.initiator, *(abroad if is_user else ())]
+            of_user = account_of_key(upload.initiator[:-1])
+            principals = [upload.initiator, *(abroad if of_user == caller.account else ())]
         if principals:
             allowed = {"Sid": "AllowedByS3", "Effect": "Allow", "Principal": {"AWS": principals}}
             yield {**allowed, "Action": action, "Resource": "*"}

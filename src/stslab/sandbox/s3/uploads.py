@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.policies import by_id
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.objects import check_number
@@ -33,7 +34,7 @@ _KINDS = {"CRC64NVME": (_FULL,), "CRC32": (_COMPOSITE, _FULL), "CRC32C": (_COMPO
 
 
 def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(tx, request)
+    bucket, caller = lookups.bucket_of(tx, request), request.caller
     algorithm = request.params.get("ChecksumAlgorithm", "")
     kinds = _KINDS.get(algorithm, (_COMPOSITE,)) if algorithm else ("",)
     kind = request.params.get("ChecksumType", kinds[0])
@@ -45,7 +46,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         bucket=bucket.name,
         name=request.params["Key"],
         upload_id=lookups.token(lookups.stamp(request.now) + secrets.token_hex(36)),
-        initiator=request.caller.principal.arn,
+        initiator=caller.user_id if caller.user_name else caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         asked={name: str(request.params[name]) for name in _ASKED if request.params.get(name)},
         algorithm=algorithm,
@@ -238,11 +239,11 @@ def list_parts(view: View, request: ApiRequest) -> Answer:
 
 def _facts(view: View, upload: Upload) -> Answer:
     owner = acl.owner_of(view, lookups.existing(view, upload.bucket), upload.draft)
-    root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
-    name = upload.initiator.partition(":assumed-role/")[2] or upload.initiator.rpartition("/")[2]
-    user = {"ID": upload.initiator, "DisplayName": name}
+    arn = user.arn if (user := by_id(view, upload.initiator)) else upload.initiator
+    roots = {one.root_arn: one.canonical_id for one in view.everywhere(Account)}
+    name = arn.partition(":assumed-role/")[2] or arn.rpartition("/")[2]
     return {
-        "Initiator": next(({"ID": one.canonical_id} for one in root), user),
+        "Initiator": {"ID": roots[arn]} if arn in roots else {"ID": arn, "DisplayName": name},
         "Owner": {"ID": owner},
         "StorageClass": upload.draft.storage_class,
         "VersionId": versions.told_id(upload.draft),

@@ -113,7 +113,7 @@ class Upload(Record, frozen=True, kw_only=True):
     bucket: str
     name: str
     upload_id: str
-    initiator: str  # an ARN
+    initiator: str  # a user's unique id, or an ARN
     draft: ObjectVersion  # what it will create, without content, modified when the upload started
     asked: Mapping[str, str] = {}  # parameters of what parts become (encryption, ACL)
     algorithm: str = ""
