@@ -17,7 +17,7 @@ from stslab.sandbox.cloudformation.template.blueprint import (
     unresolved,
     waves,
 )
-from stslab.sandbox.cloudformation.template.functions import function_of, references
+from stslab.sandbox.cloudformation.template.functions import Reference, function_of, references
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, well_formed
 from stslab.structures import parts
 
@@ -50,8 +50,8 @@ def check(template: Template, *, lenient: bool = False) -> None:
         well_formed(not missing, unresolved(missing, "Resources"))
         _check_condition(template, declared.condition, "Resources")
     _check_conditions(template)
-    for declared in template.resources.values():
-        _check_block(template, "Resources", [declared.properties, declared.metadata])
+    whole = [[declared.properties, declared.metadata] for declared in template.resources.values()]
+    _check_block(template, "Resources", whole)
     _check_block(template, "Outputs", template.outputs)
     for name, body in template.outputs.items():
         _check_condition(template, body.get("Condition", ""), "Outputs")
@@ -96,8 +96,8 @@ def _check_condition(template: Template, name: str, block: str) -> None:
 
 
 def _check_conditions(template: Template) -> None:
-    known_names = PSEUDO_PARAMETERS | set(template.parameters)
-    missing = [ref.name for ref in references(template.conditions) if ref.name not in known_names]
+    known = {Reference(name) for name in PSEUDO_PARAMETERS | set(template.parameters)}
+    missing = [ref.name for ref in references(template.conditions) if ref not in known]
     cannot = "Cannot reference resources in the Conditions block of the template"
     well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
     imports = _imports(template.conditions)

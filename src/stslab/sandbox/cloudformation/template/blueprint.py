@@ -148,7 +148,7 @@ class Blueprint:
         """Raise ValidationError for references to resources whose condition is false."""
         absent = set(self.template.resources) - set(self.active)
         active = [self.declared(name) for name in self.active]
-        resources = [one.properties for one in active]
+        resources = [[one.properties, one.metadata] for one in active]
         needed = [name for one in active for name in one.depends_on]
         outputs = [body["Value"] for _, body in self._active_outputs()]
         for values, others, block in ((resources, needed, "Resources"), (outputs, [], "Outputs")):
