@@ -165,6 +165,7 @@ def _stack(stack: Stack) -> Answer:
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason,
             "DisableRollback": kept,
+            "RetainExceptOnCreate": stack.unsparing or None,
             "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": kept},
             "NotificationARNs": [],
             "Capabilities": stack.config.capabilities or None,

@@ -247,9 +247,8 @@ class ManagedPolicy:
             versions = self._old_versions(work)
             if len(versions) >= VERSIONS - 1:
                 work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=versions[-1])
-            made = work.iam(
-                "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=text, SetAsDefault=True
-            )["PolicyVersion"]
+            given = {"PolicyArn": arn, "PolicyDocument": text, "SetAsDefault": True}
+            made = work.iam("CreatePolicyVersion", **given)["PolicyVersion"]
             updated = iso(made["CreateDate"])
             work.attributes.update(DefaultVersionId=made["VersionId"], UpdateDate=updated)
         attachments = self._edges(work, work.properties)
@@ -329,10 +328,9 @@ class OidcProvider:
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}
         new_ids, old_ids = set(work.get("ClientIdList") or ()), set(old.get("ClientIdList") or ())
-        for client in sorted(new_ids - old_ids):
-            work.iam("AddClientIDToOpenIDConnectProvider", **named, ClientID=client)
-        for client in sorted(old_ids - new_ids):
-            work.iam("RemoveClientIDFromOpenIDConnectProvider", **named, ClientID=client)
+        for client in sorted(new_ids ^ old_ids):
+            verb = "AddClientIDTo" if client in new_ids else "RemoveClientIDFrom"
+            work.iam(f"{verb}OpenIDConnectProvider", **named, ClientID=client)
         thumbprints = work.get("ThumbprintList")
         if thumbprints != old.get("ThumbprintList"):  # IAM refuses none, as it does in AWS
             work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)

@@ -9,10 +9,12 @@ from datetime import timedelta
 import msgspec
 from msgspec.structs import replace
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, value_in
-from stslab.sandbox.cloudformation.template.functions import as_text
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
+from stslab.sandbox.cloudformation.template.functions import Reference, as_text
+from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
@@ -75,11 +77,13 @@ def add_event(
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     logical_id = resource.logical_id if resource else stack.name
     given = mapped(shown, as_text, of=object)
+    dated = resource and "CLEANUP" not in stack.status
+    mark = f"{status}-{stamp}" if dated else str(uuid.uuid4())
     event = StackEvent(
         account=account,
         stack_id=stack_id,
         number=number,
-        event_id=f"{logical_id}-{status}-{stamp}" if resource else str(uuid.uuid4()),
+        event_id=f"{logical_id}-{mark}" if resource else mark,
         logical_id=logical_id,
         physical_id=resource.physical_id if resource else stack_id,
         type=resource.type if resource else "AWS::CloudFormation::Stack",
@@ -156,17 +160,24 @@ class Job:
         previous = stack.previous if rolling_back else None
         return Blueprint(self.state.snapshot, stack, previous or stack.config)
 
-    @property
-    def lookup(self) -> Lookup:
-        return functools.partial(value_in, self.resources)
+    def lookup(self, reference: Reference) -> Value:
+        return value_in({reference.name: self.resource(reference.name)}, reference)
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
         with self.state.transaction() as tx:
             stack_becomes(tx, self.undisturbed(tx), status, reason)
 
-    def resource_becomes(
-        self, logical_id: str, status: str, reason: str = "", shown: Properties | None = None
-    ) -> None:
+    def _shown(self, logical_id: str) -> Properties | None:
+        """The properties in the events, except those of a cleanup; masked if they are not known."""
+        if "CLEANUP" in self.began.status:
+            return None
+        try:
+            return self.blueprint.properties(logical_id, self.lookup, masked=True)
+        except (ApiFault, KeyError):
+            return {MASK: MASK}
+
+    def resource_becomes(self, logical_id: str, status: str, reason: str = "") -> None:
+        shown = self._shown(logical_id)
         with self.state.transaction() as tx:
             stack = self.undisturbed(tx)
             resource = self.resource(logical_id, tx)
@@ -174,9 +185,8 @@ class Job:
             tx.put(resource)
             add_event(tx, stack, resource, status, reason, shown=shown)
 
-    def add_event(
-        self, resource: StackResource, status: str, reason: str = "", shown: Value = None
-    ) -> None:
+    def add_event(self, resource: StackResource, status: str, reason: str = "") -> None:
+        shown = self._shown(resource.logical_id)
         with self.state.transaction() as tx:
             add_event(tx, self.stack_in(tx), resource, status, reason, shown=shown)
 

@@ -207,8 +207,7 @@ def _declare(job: Job, logical_id: str) -> StackResource:
 def _creation(job: Job, logical_id: str) -> Step | None:
     if _declare(job, logical_id).status == "CREATE_COMPLETE":
         return None
-    act, shown = partial(steps.create, job, logical_id), steps.shown(job, logical_id)
-    return Step(logical_id, "CREATE", act, shown=shown)
+    return Step(logical_id, "CREATE", partial(steps.create, job, logical_id))
 
 
 def roll_back_creation(job: Job) -> None:
@@ -243,9 +242,9 @@ def _update(job: Job, logical_id: str) -> Step | None:
         told = resource.deletion_policy, resource.metadata
         resource = job.change_resource(logical_id, **steps.declared_members(job, logical_id))
         if told != (resource.deletion_policy, resource.metadata):
-            job.resource_becomes(logical_id, "UPDATE_COMPLETE", "", steps.shown(job, logical_id))
+            job.resource_becomes(logical_id, "UPDATE_COMPLETE")
         return None
-    return Step(logical_id, "UPDATE", act, reason, steps.shown(job, logical_id))
+    return Step(logical_id, "UPDATE", act, reason)
 
 
 def _change(

@@ -5,6 +5,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stslab.sandbox.api.faults import where
@@ -15,7 +16,6 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, f
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 from stslab.structures import beside
@@ -38,8 +38,7 @@ class Step:
     logical_id: str
     verb: str  # CREATE, UPDATE or DELETE
     act: Callable[[], object]
-    reason: str = ""  # this, and the shown properties, are in its events
-    shown: Properties | None = None
+    reason: str = ""  # of its first event
 
 
 def run(job: Job, steps: Sequence[Step]) -> list[str]:
@@ -51,7 +50,7 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
     if not steps:
         return []
     for step in steps:
-        job.resource_becomes(step.logical_id, f"{step.verb}_IN_PROGRESS", step.reason, step.shown)
+        job.resource_becomes(step.logical_id, f"{step.verb}_IN_PROGRESS", step.reason)
     job.pause()
     failed: list[str] = []
     for step in steps:
@@ -59,10 +58,10 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
         why = _CANCELLED[step.verb] if stop else attempt(job, step)
         if why:
             failed.append(step.logical_id)
-            job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why, step.shown)
+            job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why)
     job.pause()
     for step in [step for step in steps if step.logical_id not in failed]:
-        job.resource_becomes(step.logical_id, f"{step.verb}_COMPLETE", "", step.shown)
+        job.resource_becomes(step.logical_id, f"{step.verb}_COMPLETE")
     return failed
 
 
@@ -76,7 +75,7 @@ def attempt(job: Job, step: Step) -> str:
     except BadProperties as problem:
         return str(problem)
     except Refused as refused:
-        return _service_error(refused, resource.type, job.resource(step.logical_id).physical_id)
+        return _service_error(refused, job.resource(step.logical_id))
     except ApiFault as fault:
         return fault.message  # of the template, not of a service
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
@@ -85,8 +84,9 @@ def attempt(job: Job, step: Step) -> str:
     return ""
 
 
-def _service_error(refused: Refused, kind: str, name: str) -> str:
+def _service_error(refused: Refused, resource: StackResource) -> str:
     code, request = _CODES.get(refused.code, _GENERAL), str(uuid.uuid4())
+    kind, name = resource.type, resource.properties.get(TYPES[resource.type].name_property)
     if (kind, code) == ("AWS::S3::Bucket", "AccessDenied"):  # whose handler tells no denials
         code = _GENERAL
     if refused.code in _OWN and (refused.service == "s3" or kind in NAMED):
@@ -102,10 +102,8 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
 
 
 def _handler_error(message: str, code: str) -> str:
-    return (
-        f'Resource handler returned message: "{message}" '
-        f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
-    )
+    trailer = f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
+    return f'Resource handler returned message: "{message}" {trailer}'
 
 
 def kind_of(type_name: str) -> ResourceType:
@@ -115,13 +113,8 @@ def kind_of(type_name: str) -> ResourceType:
 
 
 def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
-    return Work(
-        job.call,
-        job.state,
-        resource.physical_id,
-        region=job.stack.region,
-        **{"properties": resource.properties, **more},
-    )
+    more = {"properties": resource.properties, "region": job.stack.region, **more}
+    return Work(job.call, job.state, resource.physical_id, **more)
 
 
 def wanted(job: Job, logical_id: str) -> tuple[Properties, Mapping[str, str]]:
@@ -129,14 +122,6 @@ def wanted(job: Job, logical_id: str) -> tuple[Properties, Mapping[str, str]]:
     kind = kind_of(job.blueprint.declared(logical_id).type)
     properties = fitted(kind, logical_id, job.blueprint.properties(logical_id, job.lookup))
     return properties, job.blueprint.tags(logical_id, properties) if kind.tagged else {}
-
-
-def shown(job: Job, logical_id: str) -> Properties:
-    """The properties in the events; masked as AWS does it if they can't be evaluated."""
-    try:
-        return job.blueprint.properties(logical_id, job.lookup, masked=True)
-    except ApiFault:
-        return {MASK: MASK}
 
 
 def _record(job: Job, logical_id: str, work: Work) -> StackResource:
@@ -191,17 +176,20 @@ def create(job: Job, logical_id: str) -> None:
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
     check_policies(job, resource, properties)
     begun = {"properties": properties, "tags": tags, "initiated": True}
-    resource = job.change_resource(logical_id, physical_id=name, **begun)
+    resource, failed = job.change_resource(logical_id, physical_id=name, **begun), None
     work = _work_on(job, resource, tags=tags)
     try:
         kind.handler.create(work)
-    except (ApiFault, BadProperties):
-        made = {"physical_id": work.physical_id, "attributes": work.attributes}
-        # If the first call already failed, there is nothing to delete.
-        job.change_resource(logical_id, initiated=bool(work.succeeded), **made)
-        raise
+    except (ApiFault, BadProperties) as fault:
+        if not work.succeeded:  # there is nothing to delete
+            old = resource.before.physical_id if resource.before else ""
+            job.change_resource(logical_id, physical_id=old, initiated=False)
+            raise
+        failed = fault
     resource = _record(job, logical_id, work)
-    job.add_event(resource, resource.status, "Resource creation Initiated", shown(job, logical_id))
+    job.add_event(resource, resource.status, "Resource creation Initiated")
+    if failed:
+        raise failed
 
 
 def update(job: Job, logical_id: str, properties: Properties, tags: Mapping[str, str]) -> None:
@@ -214,11 +202,15 @@ def update(job: Job, logical_id: str, properties: Properties, tags: Mapping[str,
 
 def restore(job: Job, logical_id: str, before: Before) -> None:
     """Undo an update in place that was tried."""
-    if before.tried is None:
-        return
-    job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
-    update(job, logical_id, before.properties, before.tags)
+    if before.tried is not None:
+        job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
+        update(job, logical_id, before.properties, before.tags)
 
 
 def delete(job: Job, resource: StackResource | Leftover) -> None:
-    kind_of(resource.type).handler.delete(_work_on(job, resource))
+    """Delete a resource, with what it had before an update whose rollback failed, too."""
+    handler, before = kind_of(resource.type).handler, getattr(resource, "before", None)
+    if before and before.tried is not None:
+        with suppress(ApiFault):  # what the update made is still there
+            handler.delete(_work_on(job, resource, properties=before.properties))
+    handler.delete(_work_on(job, resource))
