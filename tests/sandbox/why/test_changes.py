@@ -75,6 +75,20 @@ def group_policy(account: Account, name: str) -> Call:
     return account.client("iam", keys).list_roles
 
 
+def policies_of_one_denial(account: Account, name: str) -> Call:
+    """A bucket's policy, an inline and a managed one: of none of them something would be left."""
+    s3, iam = account.client("s3", "admin"), account.client("iam", "admin")
+    deny = {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::b-{name}"}
+    keys = user(account, name, EVERYTHING)
+    iam.put_user_policy(UserName=name, PolicyName="not", PolicyDocument=document(deny))
+    made = iam.create_policy(PolicyName=name, PolicyDocument=document(deny))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName=name, PolicyArn=made)
+    s3.create_bucket(Bucket=f"b-{name}")
+    theirs = {"Principal": {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}}
+    s3.put_bucket_policy(Bucket=f"b-{name}", Policy=document(deny | theirs))
+    return lambda: account.client("s3", keys).list_objects_v2(Bucket=f"b-{name}")
+
+
 def trust_names_another(account: Account, name: str) -> Call:
     keys = user(account, name, EVERYTHING)
     arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:user/admin"})
@@ -196,6 +210,7 @@ SCENES = [
     another_resource,
     explicit_deny,
     group_policy,
+    policies_of_one_denial,
     trust_names_another,
     trust_condition,
     no_tags_trusted,

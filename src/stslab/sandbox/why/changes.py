@@ -312,10 +312,11 @@ def _put(
     account = request.resource_account if kind in _THEIRS else request.principal.account
     statements = listed((document or {}).get("Statement"))
     kept = [one for one in statements if not _added_by_s3(kind, one)]
-    words = _words(name) if kept and not _of_another(request, kind) else []
-    text = json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)
+    words = [] if _of_another(request, kind) else _words(name, "writes" if kept else "removes")
+    changed = {**(document or {}), "Statement": kept}
+    text = [json.dumps(changed, ensure_ascii=False)] if kept else []
     as_root = bool(words) and kind is PolicyKind.RESOURCE and _denies_its_change(situation)
-    command = shlex.join(["aws", *words, text, "--profile", _profile(account, as_root)])
+    command = shlex.join(["aws", *words, *text, "--profile", _profile(account, as_root)])
     after = situation.with_policy(kind, name, document)
     return Option(what, after, statement, command if words else "")
 
@@ -378,9 +379,9 @@ def protects(key: str) -> str:
     return str(known[next(names, "else")])
 
 
-def _words(name: str) -> list[str]:
-    """The aws command that writes the policy with this name, up to its text; empty if none can."""
-    for form, words in texts()["writes"].items():
+def _words(name: str, does: str = "writes") -> list[str]:
+    """The aws command that ``does`` this to a policy, up to its text; empty if none can."""
+    for form, words in texts()[does].items():
         if found := re.fullmatch(form, name):
             return [word.format(*found.groups()) for word in words.split()]
     return []
