@@ -83,6 +83,33 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     assert " s, 4 whys, clean" in told
 
 
+def test_something_else_that_the_learner_broke(opened: Open, machine: Machine) -> None:
+    terminal = opened("break", "--fault", "auditors")
+    reported(terminal)
+    user = next(
+        str(one["UserName"])
+        for one in machine.asks_aws("iam", "list-users")["Users"]
+        if "sts-test" in one["UserName"]
+    )
+    asked = ("--user-name", user, "--policy-name", "StsAssumePolicy")
+    policy = machine.asks_aws("iam", "get-user-policy", *asked)["PolicyDocument"]
+    assert machine.aws("iam", "delete-user-policy", *asked).code == 0
+    terminal.wait("sts may not assume the role.")
+    surplus = ("--role-name", role_of(machine), "--policy-name", "JustForTheMigration")
+    assert machine.aws("iam", "delete-role-policy", *surplus).code == 0
+    for word in ("solve", "hint", "why"):
+        terminal.enter(word)
+        terminal.wait("What was reported is right again. Undo what was changed since.")
+    assert "was refused" not in terminal.text
+    put = ("iam", "put-user-policy", *asked, "--policy-document", json.dumps(policy))
+    assert machine.aws(*put).code == 0
+    terminal.wait("All is as it should be.", "Enter goes on")
+    terminal.enter()
+    assert terminal.ended() == 0
+    assert "no help" in terminal.text
+    is_clean(machine)
+
+
 def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     opened: Open, machine: Machine
 ) -> None:

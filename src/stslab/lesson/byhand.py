@@ -292,7 +292,7 @@ def make(runner: Runner, *calls: Call) -> None:
     for call in calls:
         outcome = runner.work.calls.once(call)
         if not isinstance(outcome, Answer):
-            raise RunError(f"{call.name} was refused: {outcome.text}.")
+            raise RunError(f"{call.name} was refused: {outcome.text.rstrip('.')}.")
 
 
 def tasks_of(stage: Stage) -> list[tuple[int, Step]]:

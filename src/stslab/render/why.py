@@ -131,8 +131,7 @@ def show_message(paper: Paper, message: Message, advice: Advice) -> None:
         ("refused by" if message.gate or not message.known else "because", advice.refused_by),
         ("policy", message.policy),
     ]
-    told = [(label, _short(one_line(value))) for label, value in facts if value]
-    paper.fields(told, indent=2)
+    paper.fields([(label, _short(one_line(value))) for label, value in facts if value], indent=2)
     if advice.cannot_say:
         paper.prose("What this message can't say", style="bold")
         for open_question in advice.cannot_say:

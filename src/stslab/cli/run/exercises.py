@@ -36,6 +36,7 @@ _TICKET = "A colleague reports"
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _RIGHT = "Nothing more is known to be wrong. Enter tries again."
 _REMOVES = "This removes it; you may narrow it instead."
+_SINCE = "What was reported is right again. Undo what was changed since."
 
 
 @dataclass
@@ -217,7 +218,12 @@ class FaultExercise(_Exercise):
 
     def run(self) -> bool:
         was = self.stands
-        self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
+        try:
+            self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
+        except RunError:
+            if self.faults.broken(was.fault):
+                raise
+            raise RunError(_SINCE) from None
         self._remember(replace(was, solved=was.solved or not self.command))
         self.fill_in()
         return False
@@ -248,13 +254,14 @@ class FaultExercise(_Exercise):
     def _help(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help; the last one fills in the command."""
         runner, after = self.here.runner, self.stands.fault.after
-        grade = runner.past.hinted(after, kind)
+        lasts = self.faults.broken(self.stands.fault)
+        grade = runner.past.hinted(after, kind) if lasts else len(grades) + 1
         if grade <= len(grades):
             runner.note(Hint(after, kind, grade))
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.fill_in(*self.fix())
-        return "This is what fixes it; Enter runs it."
+        return "This is what fixes it; Enter runs it." if lasts else _SINCE
 
     def fix(self) -> tuple[Call, ...]:
         fault = self.stands.fault

@@ -133,9 +133,8 @@ class Loop(AtPrompt):
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
-        advice = _ADVICE if self.here.embedded and not resumed else ""
-        if self.hand:
-            advice = _ADVICE_BY_HAND
+        usual = _ADVICE if self.here.embedded and not resumed else ""
+        advice = _ADVICE_BY_HAND if self.hand else usual
         if not self.here.workspace.home.enter_lesson(self.runner.run.id):
             advice = _ELSEWHERE
         middle = len(self.lab.stages) // 2 + 1
@@ -148,12 +147,11 @@ class Loop(AtPrompt):
             advice=for_same_run(advice).format(middle, self.lab.path.parent.resolve()),
         )
         scene = Scene(self.lab.title, welcome)
-        does = "goes on" if resumed else "begins"
         self.show(scene)
         numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
         while True:
             with suppress(Skip):  # there is nothing to skip yet
-                entered = self.entered(scene, does, "begin")
+                entered = self.entered(scene, "goes on" if resumed else "begins", "begin")
                 stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
                 if stage or not entered.word:
                     return stage

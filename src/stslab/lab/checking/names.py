@@ -153,8 +153,7 @@ def declare(draft: LabDraft, scope: Names) -> None:
     unread = dict.fromkeys(profiles.keys if profiles else (), ProfileSettings())
     scope.settings = {**unread, **draft.part.profiles}
     scope.temporary |= {*scope.settings}
-    account = structure({"id": STRING})
-    scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
+    scope.names["accounts"] = structure(dict.fromkeys(accounts, structure({"id": STRING})))
     variables = draft.node.get("vars")
     named: Mapping[str, Node] = variables.value if variables and variables.keys else {}
     _note_later(draft, scope, named)

@@ -200,8 +200,7 @@ class Paper:
             return
         for line in node_lines(root, marks):
             if in_words():
-                body = one_line(line)
-                self.prose(body, indent=indent + len(line) - len(line.lstrip(" ")))
+                self.prose(one_line(line), indent=indent + len(line) - len(line.lstrip(" ")))
             else:
                 self.indented(line, indent=indent)
 

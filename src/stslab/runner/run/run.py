@@ -293,8 +293,7 @@ class Runner:
         tried = tuple(self.checks.try_again(stage, number) for number in numbers)
         if not all(record.held for record in tried):
             return False
-        entered = records.Entered(stage_id, self.lab.sha256, How.HAND)
-        self._journal.write(self._run, entered, *tried)
+        self._journal.write(self._run, records.Entered(stage_id, self.lab.sha256, How.HAND), *tried)
         self._entered = self._now()
         self.end_stage(stage, tried)
         return True

@@ -313,8 +313,7 @@ class Steps:
             undo = undo or ((thing.removal,) if thing and thing.complete else ())
         thing, clean_calls = prepare.cleaned(work, thing, undo)
         state = EntryState.ANSWERED if prepared.wait else EntryState.DONE
-        result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
-        work.conclude(seq, result)
+        work.conclude(seq, Result(state, "", answer.request_id, thing, clean_calls, saved, profile))
         known_by = thing and identified(work, thing)
         if known_by != thing:
             work.conclude(seq, Result(state, thing=known_by))
