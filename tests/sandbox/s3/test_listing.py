@@ -159,7 +159,7 @@ _STATED = {
     ),
     "list_object_versions": (
         "Name Prefix KeyMarker VersionIdMarker NextKeyMarker NextVersionIdMarker MaxKeys Delimiter"
-        " IsTruncated Version Key VersionId IsLatest LastModified ETag Size StorageClass Owner ID"
+        " IsTruncated Version Key VersionId IsLatest LastModified ETag Size Owner ID StorageClass"
     ),
     "list_multipart_uploads": (
         "Bucket KeyMarker UploadIdMarker NextKeyMarker NextUploadIdMarker Delimiter Prefix"
@@ -171,7 +171,8 @@ _STATED = {
     ),
 }
 """S3's order: its user guide ("Organizing objects using prefixes"), and the answers of S3 that the
-tests of boto/botocore and apache/jclouds have. cl-zs3, in Debian, reads a list in this order only.
+tests of boto/botocore, apache/jclouds and (versions) justincormack/argmin have. cl-zs3, in Debian,
+reads a list in this order only.
 """
 
 

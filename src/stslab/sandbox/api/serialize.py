@@ -81,7 +81,7 @@ def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
     shape = model.output_shape
     headers = list(_rest_headers(shape, answer)) if shape else []
     body = _rest_body(operation, shape, answer) if shape else b""
-    if body and not any(name == "Content-Type" for name, _ in headers):
+    if body and operation not in _TABLES["untyped"] and "Content-Type" not in dict(headers):
         headers.append(("Content-Type", S3_XML))
     return ApiResponse(status, (*headers, *request_ids("s3", request_id)), body)
 
@@ -132,8 +132,9 @@ def _document(name: str, members: str) -> bytes:
 @functools.cache
 def _lists_last(shape: Shape) -> list[tuple[str, Shape]]:
     """The members in AWS's order: the SDK for Java (v1) needs a list's owner and bucket first."""
-    first = {name: shape.members[name] for name in _TABLES["first"].get(shape.name, ())}
-    return sorted((first | shape.members).items(), key=lambda row: row[1].type_name == "list")
+    rest = sorted(shape.members, key=lambda name: shape.members[name].type_name == "list")
+    order = dict.fromkeys((*_TABLES["first"].get(shape.name, ()), *rest))
+    return [(name, shape.members[name]) for name in order if name in shape.members]
 
 
 def _members(shape: Shape, value: Mapping[str, Any]) -> str:

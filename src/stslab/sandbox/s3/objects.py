@@ -33,8 +33,7 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
     draft = versions.draft(tx, request, bucket)
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     part = versions.store(tx, request, versions.sent(request), checksums)
-    version = versions.add(tx, request, versions.with_content(draft, part))
-    return versions.write_members(version)
+    return versions.write_members(versions.add(tx, request, versions.with_content(draft, part)))
 
 
 def get_object(judge: Judge, blob: Blob, view: View, request: ApiRequest) -> Answer:
@@ -200,7 +199,8 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     versions.check_read(request, version)
     sums = {name: value.partition("-")[0] for name, value in version.checksums.items()}
     listed = version.checksum_type == "COMPOSITE"
-    parts = versions.part_members(request, version.parts) if listed else {}
+    told = {"MaxParts": request.params.get("MaxParts", listing.MOST)}  # even if it is too large
+    parts = {**versions.part_members(request, version.parts), **told} if listed else {}
     attributes = {
         "ETag": version.etag,
         "Checksum": {**sums, "ChecksumType": version.checksum_type} if sums else None,
