@@ -153,15 +153,40 @@ def test_an_operation_is_sought_as_it_was_named(direct: Direct, body: bytes, nam
         ("many", b"<Code>MalformedInput</Code></Error>"),
         ("900.0", b"<Code>MalformedInput</Code></Error>"),
         ("9_0", b"<Code>MalformedInput</Code></Error>"),
+        (" 900 ", b"<Code>MalformedInput</Code></Error>"),
+        ("+0", b"<Code>ValidationError</Code><Message>1 validation error detected: "),
         ("-2147483649", b"<Code>MalformedInput</Code></Error>"),
         ("-2147483648", b"<Code>ValidationError</Code><Message>1 validation error detected: "),
     ],
 )
 def test_a_text_that_is_not_a_number(direct: Direct, number: str, said: bytes) -> None:
-    # justincormack/argmin, sts_oracle.rs, which runs on AWS
+    # justincormack/argmin, sts_oracle.rs, which runs on AWS; with white space, public records of
+    # AWS's answers (radkawar/stackd, testdata/aws/iam/pagination_inputs.json, sts/query_inputs.json)
     response = direct.handle(signed(direct, "iam", action("ListUsers", MaxItems=number)))
     assert response.status == 400
     assert said in response.body
+
+
+def test_ten_problems_are_told(direct: Direct) -> None:
+    # Public records of AWS's answers: radkawar/stackd, testdata/aws/iam/tag_inputs.json, index_10
+    tags = {f"Tags.member.{number}.Key": f"key-{number}" for number in range(1, 12)}
+    response = direct.handle(signed(direct, "iam", action("TagUser", UserName="admin", **tags)))
+    assert b"<Message>10 validation errors detected: " in response.body
+    assert b"tags.10.member.value" in response.body
+    assert b"tags.11.member.value" not in response.body
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("true", ""), ("1", ""), ("false", ""), ("0", "")]
+    + [
+        (text, "MalformedInput") for text in ("", "True", "TRUE", "False", " true", "true ", "null")
+    ],
+)
+def test_a_text_that_is_true_or_false(direct: Direct, text: str, code: str) -> None:
+    # Public records of AWS's answers: radkawar/stackd, testdata/aws/iam/credential_inputs.json
+    response = direct.handle(signed(direct, "iam", action("ListPolicies", OnlyAttached=text)))
+    assert (code_in(response) if response.status == 400 else "") == code
 
 
 def test_an_unsupported_service_is_named_in_the_refusal(direct: Direct) -> None:

@@ -46,6 +46,7 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
     return path, dict(parse_qsl(query, keep_blank_values=True))
 
 
+_MOST_PROBLEMS = 10  # AWS tells no more
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _ALLOWED = re.compile(rf"(?<={_CONSTRAINT} satisfy enum value set): .*")
 _TEXT = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", "[\t\n\n -~\u00a1-\u00ff]*"
@@ -54,7 +55,7 @@ _SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs,
 
 
 def check(service: str, name: str, params: Params) -> None:
-    """Raise ValidationError, with every problem as in AWS, if ``params`` break a constraint."""
+    """Raise ValidationError, with the first problems as in AWS, if ``params`` break constraints."""
     shape = operation(service, name).input_shape
     if shape is None:
         return
@@ -63,7 +64,7 @@ def check(service: str, name: str, params: Params) -> None:
     problems = [  # IAM repeats neither the value nor those that are allowed
         "Value " + (_ALLOWED.sub("", rule) if service == "iam" else f"{value} {rule}")
         for value, rule in _problems(shape, params, "")
-    ]
+    ][:_MOST_PROBLEMS]
     if problems:
         plural = "s" if len(problems) > 1 else ""
         message = f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"

@@ -132,8 +132,8 @@ def _parse(shape: Shape, node: _Tree) -> object:
         return text
     with suppress(ValueError):
         if kind == "boolean":
-            return ("false", "true").index(text.lower()) == 1
-        if "_" not in text and (number := int(text)) in _INTEGERS:
+            return ("false", "0", "true", "1").index(text) > 1
+        if text.isascii() and text.lstrip("+-").isdigit() and (number := int(text)) in _INTEGERS:
             return number
     raise ApiFault("MalformedInput", "" if text else "missing value for decimal type")
 
