@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from tests.runner.journal.test_journal import CLAIM, a_run
 from tests.sandbox.cases import LEARNER, PARTNER, Account, Keys
 
@@ -518,6 +518,60 @@ def test_advice_about_a_second_resource_keeps_what_the_first_one_added(account, 
         told = refused(account, call)
         shell.run(told["changes"][0]["options"][0]["command"])
     call()
+
+
+def test_a_federated_caller_is_let_in_with_its_claims(account, shell, fresh):
+    name, iam = f"why-{fresh}", account.client("iam", "admin")
+    url = f"https://token.actions.githubusercontent.com/{name}"
+    tags = {"https://aws.amazon.com/tags": {"principal_tags": {"team": ["a"]}}}
+    asked = {"issuer": url, "claims": {"sub": "repo:a", "aud": "app", **tags}}
+    token = account.control("POST", "oidc/token", asked)["token"]
+    made = iam.create_open_id_connect_provider(Url=url, ClientIDList=["app"])
+    arn = role(account, name, {"Service": "ec2.amazonaws.com"})
+
+    def call() -> Any:
+        assume = account.client("sts", "anonymous").assume_role_with_web_identity
+        return assume(RoleArn=arn, RoleSessionName="ss", WebIdentityToken=token)
+
+    for action in ("sts:TagSession", "sts:AssumeRoleWithWebIdentity"):
+        told = refused(account, call)
+        (option,) = told["changes"][0]["options"]
+        issuer = url.removeprefix("https://")
+        assert option["statement"] == {
+            "Effect": "Allow",
+            "Principal": {"Federated": made["OpenIDConnectProviderArn"]},
+            "Action": action,
+            "Condition": {"StringEquals": {f"{issuer}:sub": "repo:a", f"{issuer}:aud": "app"}},
+        }
+        shell.run(option["command"])
+    call()
+
+
+def test_a_service_and_the_names_it_makes_up_are_let_in(account, shell, fresh):
+    name = f"why-{fresh}"
+    arn = role(account, name, {"Service": "ec2.amazonaws.com"})
+    cloudformation = account.client("cloudformation", "admin")
+
+    def advice(event: str) -> Any:
+        found = (one for one in newest_first(account.folder) if one["eventName"] == event)
+        return explain(next(one for one in found if is_refused(one)))["changes"][0]["options"][0]
+
+    def call() -> Any:
+        body = json.dumps({"Resources": {"G": {"Type": "AWS::IAM::Group"}}})
+        capable = {"Capabilities": ["CAPABILITY_IAM"], "RoleARN": arn}
+        return cloudformation.create_stack(StackName=name, TemplateBody=body, **capable)
+
+    with pytest.raises(ClientError, match="cannot be assumed"):
+        call()
+    option = advice("AssumeRole")
+    assert option["statement"]["Principal"] == {"Service": "cloudformation.amazonaws.com"}
+    shell.run(option["command"])
+    call()
+    done = cloudformation.get_waiter("stack_create_complete")
+    with pytest.raises(WaiterError):
+        done.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    made = advice("CreateGroup")["statement"]["Resource"]
+    assert made == f"arn:aws:iam::{LEARNER}:group/{name}-G-*"
 
 
 def test_a_bucket_policy_that_keeps_out_the_administrator_is_changed_by_root(account, shell, fresh):

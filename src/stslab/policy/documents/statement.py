@@ -67,12 +67,12 @@ class PrincipalElement:
         return self.names is None or ("AWS", "*") in self.names
 
 
-_OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
+OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
 
 
 def _level(type_: str, name: str, principal: Principal) -> Level:
     """How closely a name of this type names the principal; ``{"AWS": "*"}`` names no service."""
-    other = _OTHERS.get(principal.kind)
+    other = OTHERS.get(principal.kind)
     if type_ == "AWS":
         return Level.NONE if other else _level_of_aws(name, principal)
     return Level.DIRECT if type_ == other and name in {"*", principal.arn} else Level.NONE

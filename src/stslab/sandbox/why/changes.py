@@ -19,7 +19,7 @@ from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, a
 from stslab.policy.cases import read_principal
 from stslab.policy.catalogue import may_have
 from stslab.policy.decision import Layer
-from stslab.policy.documents.statement import Mismatch, Statement
+from stslab.policy.documents.statement import OTHERS, Mismatch, Statement
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import beside, listed, without
@@ -105,6 +105,7 @@ _S3, _NEW = "arn:aws:s3:::", "new"
 _ADDED = re.compile(
     r"(?s)Allow (AccessControlList[0-9]+ .*|AllowedByS3 \*)|Deny RestrictPublicBuckets \*"
 )
+_MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{12}$")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -122,13 +123,15 @@ class Option(msgspec.Struct, frozen=True):
 def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     """Changes to what is there for a layer that refuses, the best one first."""
     if layer.denies:
-        for policy, statement in _statements(layer, Mismatch.NONE, allows=False):
+        for policy, statement in layer.statements(Mismatch.NONE, allows=False):
             yield from _asked_otherwise(situation, statement, holding=False)
             yield _without(situation, layer.kind, policy, statement)
         return
     if situation.request.principal.arn == "anonymous":
         yield Option("Sign the request: use credentials, not --no-sign-request.", None)
-    for policy, statement in _statements(layer, Mismatch.CONDITION):
+    for policy, statement in layer.statements(Mismatch.CONDITION, allows=True):
+        if _added_by_s3(layer.kind, statement.source):
+            continue
         action = situation.request.action
         failing = _tests(situation, statement, holding=False)
         if never := {test["key"] for test in failing if not may_have(test["key"], action)}:
@@ -137,14 +140,6 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
             continue
         yield from _asked_otherwise(situation, statement, holding=True)
         yield from _about_condition(situation, layer.kind, policy, statement)
-
-
-def _statements(
-    layer: Layer, mismatch: Mismatch, *, allows: bool = True
-) -> Iterator[tuple[NamedPolicy, Statement]]:
-    for policy, statement in layer.statements(mismatch, allows=allows):
-        if not (allows and _added_by_s3(layer.kind, statement.source)):
-            yield policy, statement
 
 
 def _tests(situation: Situation, statement: Statement, *, holding: bool) -> list[Document]:
@@ -194,17 +189,13 @@ def _about_condition(
 ) -> Iterator[Option]:
     failing = _tests(situation, statement, holding=False)
     if any(test["key"].lower() in _CLOCK for test in failing):
-        what = "Call it at a time that its Condition allows: stslab sandbox clock shows the time."
-        yield Option(what, None)
+        yield Option(texts()["another time"], None)
     document = policy.document.document
     statements = listed(document["Statement"])  # also a single one that is in no list
     statements[statement.index] = changed = _fitting(statement.source, failing)
     keys = list(dict.fromkeys(test["key"] for test in failing))
     guards = " ".join(dict.fromkeys(map(protects, keys)))
-    what = (
-        f"The Condition on {' and '.join(keys)} in the {policy.name} is there for a reason. "
-        f"{guards} If this request should be allowed all the same, change the Condition:"
-    )
+    what = texts()["relaxed"].format(" and ".join(keys), policy.name, guards)
     after = {**document, "Statement": statements}
     yield _put(situation, kind, policy.name, after, what, statement=changed)
 
@@ -286,12 +277,16 @@ def _allowing(request: Request, kind: PolicyKind) -> Document:
     caller = request.principal
     statement: dict[str, Any] = {"Effect": "Allow"}
     if kind in _THEIRS:
-        own = {"AWS": _own_arn(request)} if caller.member else {"Federated": caller.arn}
+        own = {OTHERS.get(caller.kind, "AWS"): _own_arn(request)}
         statement["Principal"] = "*" if caller.arn == "anonymous" else own
     statement["Action"] = request.action
     if kind is not PolicyKind.TRUST:
-        statement["Resource"] = request.resource
-    elif caller.account and caller.account == request.resource_account:
+        made = "aws:CalledVia" in request.context  # with a new name for each new resource
+        statement["Resource"] = _MADE_UP.sub("*", request.resource) if made else request.resource
+    elif not caller.member:
+        claims = {key: one for key, one in request.context.items() if key[-4:] in (":aud", ":sub")}
+        statement |= {"Condition": {"StringEquals": claims}} if claims else {}
+    elif caller.account == request.resource_account:
         # A user that is named as the principal would need no policy of its own.
         statement["Principal"] = {"AWS": f"arn:aws:iam::{caller.account}:root"}
         statement["Condition"] = {"ArnEquals": {"aws:PrincipalArn": _own_arn(request)}}
