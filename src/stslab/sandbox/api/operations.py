@@ -46,7 +46,6 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
     return path, dict(parse_qsl(query, keep_blank_values=True))
 
 
-_MOST_PROBLEMS = 10  # AWS tells no more
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _ALLOWED = re.compile(rf"(?<={_CONSTRAINT} satisfy enum value set): .*")
 _TEXT = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", "[\t\n\n -~\u00a1-\u00ff]*"
@@ -64,7 +63,7 @@ def check(service: str, name: str, params: Params) -> None:
     problems = [  # IAM repeats neither the value nor those that are allowed
         "Value " + (_ALLOWED.sub("", rule) if service == "iam" else f"{value} {rule}")
         for value, rule in _problems(shape, params, "")
-    ][:_MOST_PROBLEMS]
+    ][:10]  # AWS tells no more
     if problems:
         plural = "s" if len(problems) > 1 else ""
         message = f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
