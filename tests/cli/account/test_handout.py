@@ -50,6 +50,13 @@ def test_a_run_that_can_not_be_read(tmp_path: Path, written: bytes):
     assert "can't be used" in refused(packed(tmp_path / "x", {"run.json": written}))
 
 
+def test_a_name_that_no_profile_can_have(tmp_path: Path):
+    keys = {"access_key_id": "AKIA", "secret_access_key": "x"}
+    written = json.dumps(HEAD | {"profiles": {"../x": keys}}).encode()
+    wrong = "The set-up can't be used: '../x' can't be the name of a profile."
+    assert refused(packed(tmp_path / "x", {"run.json": written})) == wrong
+
+
 def test_a_run_without_records(tmp_path: Path):
     assert refused(packed(tmp_path / "x", {})) == "The journal in the set-up was changed."
 

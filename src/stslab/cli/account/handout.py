@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[_Run, dict[str, bytes]]:
             require(name, asdict(keys))
         begun, *_ = [*(read(link).body for link in given.records), None]
     except _DAMAGED as error:
-        raise StslabError(f"The set-up can't be used: {error}.", _HINT) from None
+        raise StslabError(f"The set-up can't be used: {str(error).rstrip('.')}.", _HINT) from None
     ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (given.run, SANDBOX)
     if first_broken(given.run, given.records) or not ours or not _RUN_ID.fullmatch(given.run):
         raise StslabError("The journal in the set-up was changed.", _HINT)
