@@ -322,7 +322,7 @@ def test_notes_follow_the_decision(simulate):
         ([*ASKED, "--action", "s3:Get:x"], "'s3:Get:x' is not an action"),
         ([*ASKED, "--resource", "shop"], "'shop' is not an ARN"),
         ([*ASKED, "--resource", ""], "The case can't be read."),
-        ([*ASKED, "--resource-account", "1"], "The case can't be read."),
+        ([*ASKED, "--resource-account", "1"], "'1' is not an account's id."),
         ([*ASKED, "--trust", "bad.json"], "--trust is for an action of sts on a role"),
         (
             [*ASKED, "--action", "sts:AssumeRole", "--resource", "*", "--trust", "bad.json"],

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import signal
 import sys
 from collections import deque
@@ -54,8 +55,8 @@ def command(
 
     A FILE is a policy's JSON, also as an aws command prints it, the ARN of a policy that AWS
     manages, or - for stdin. Give --context several times for several keys; the same key twice
-    makes a multivalued key. With --cases, each input line is a case in JSON, and each output
-    line its decision; exit code 2 if a case can't be read.
+    makes a multivalued key. With --cases, each input line is a case in JSON (stslab help cases),
+    and each output line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
         given = [name for name, one in asked.items() if one and (name, one) != ("resource", "*")]
@@ -138,6 +139,8 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
     for name in ("principal", "action"):
         if not asked[name]:
             raise UsageError(f"Give --{name}, or --cases.", "See examples: stslab simulate --help")
+    if (account := asked["resource_account"]) and not re.fullmatch("[0-9]{12}", account):
+        raise UsageError(f"{account!r} is not an account's id.", "Give its twelve digits.")
     fields = ("principal", "action", "resource", "resource_account")
     context = {
         key: given if len(given) > 1 or catalogue.is_multivalued(key) else given[0]

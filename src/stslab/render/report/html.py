@@ -253,5 +253,4 @@ def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
 
     links = groupby(sorted(so_far, key=lambda box: box.link), lambda box: box.link)
     items = joined(part("link", boxes=joined(map(drawn, link))) for _, link in links)
-    label = "The chain, undone" if gone else "The chain so far"
-    return part("chain", label=label, links=items)
+    return part("chain", label="The chain, undone" if gone else "The chain so far", links=items)

@@ -219,8 +219,7 @@ class Inspection:
         if KINDS[thing.kind].parent:
             return parent_is_ours(self._work, thing)
         if made is None:  # the time is unknown; nobody else has the run's id in a name
-            named = self._work.run.id in str(thing.names)
-            return named or thing.is_among(self._work.made())
+            return self._work.run.id in str(thing.names) or thing.is_among(self._work.made())
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return bool(made) and datetime.fromisoformat(str(made)) >= began
 

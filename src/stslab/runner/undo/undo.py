@@ -48,8 +48,7 @@ def children(work: Work, thing: Thing) -> Iterator[Extra]:
 
 def clear(work: Work, thing: Thing) -> str:
     """Remove all children. Return why one could not be removed, or ""."""
-    problems = [_clear(work, thing, child) for child in _kinds(work, thing)]
-    return "; ".join(filter(None, problems))
+    return "; ".join(filter(None, [_clear(work, thing, child) for child in _kinds(work, thing)]))
 
 
 def _clear(work: Work, thing: Thing, child: Child) -> str:
