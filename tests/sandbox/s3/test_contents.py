@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from tests.sandbox.s3.alone import ACCOUNT, Alone
 
 from stslab.sandbox.api.model import HttpRequest
@@ -34,13 +35,23 @@ def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> N
     assert found["ChecksumCRC64NVME"] == "rosUhgp5mIg="
 
 
-def test_the_logging_of_a_bucket_has_a_namespace_of_its_own() -> None:
-    """S3 User Guide, "Enabling Amazon S3 server access logging"; jchristn/S3Server, version 8."""
+@pytest.mark.parametrize(
+    ("argument", "root", "namespace"),
+    [
+        ("location", "LocationConstraint", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        ("versioning", "VersioningConfiguration", "http://s3.amazonaws.com/doc/2006-03-01/"),
+        ("logging", "BucketLoggingStatus", "http://doc.s3.amazonaws.com/2006-03-01"),
+    ],
+)
+def test_an_answer_without_content_is_one_tag(argument: str, root: str, namespace: str) -> None:
+    """S3 API Reference, "GetBucketVersioning"; localstack/localstack, which is run on S3:
+    test_response_structure_get_bucket_location. S3 User Guide, "Enabling Amazon S3 server access
+    logging", and jchristn/S3Server, version 8: logs have a namespace of their own.
+    """
     s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
     s3.client.create_bucket(Bucket="shop")
-    sent = HttpRequest("GET", "/shop", (("logging", ""),), "logging", (), b"")
-    root = b'<BucketLoggingStatus xmlns="http://doc.s3.amazonaws.com/2006-03-01">'
-    assert root in s3.handle(sent).body
+    sent = HttpRequest("GET", "/shop", ((argument, ""),), argument, (), b"")
+    assert s3.handle(sent).body.decode().endswith(f'\n<{root} xmlns="{namespace}"/>')
     assert s3.client.get_bucket_logging(Bucket="shop").get("LoggingEnabled") is None
 
 

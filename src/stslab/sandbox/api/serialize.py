@@ -126,7 +126,8 @@ def _root(operation: str) -> str:
 
 def _document(name: str, members: str) -> bytes:
     namespace = _TABLES["namespaces"].get(name, _S3_NAMESPACE)
-    return f'{_XML_START}<{name} xmlns="{namespace}">{members}</{name}>'.encode()
+    rest = f">{members}</{name}>" if members else "/>"
+    return f'{_XML_START}<{name} xmlns="{namespace}"{rest}'.encode()
 
 
 @functools.cache
