@@ -77,13 +77,12 @@ def add_event(
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     logical_id = resource.logical_id if resource else stack.name
     given = mapped(shown, as_text, of=object)
-    dated = resource and "CLEANUP" not in stack.status
-    mark = f"{status}-{stamp}" if dated else str(uuid.uuid4())
+    dated = f"{status}-{stamp}" if resource and "CLEANUP" not in stack.status else ""
     event = StackEvent(
         account=account,
         stack_id=stack_id,
         number=number,
-        event_id=f"{logical_id}-{mark}" if resource else mark,
+        event_id=(f"{logical_id}-" if resource else "") + (dated or str(uuid.uuid4())),
         logical_id=logical_id,
         physical_id=resource.physical_id if resource else stack_id,
         type=resource.type if resource else "AWS::CloudFormation::Stack",
