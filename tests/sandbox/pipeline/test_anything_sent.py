@@ -182,12 +182,25 @@ def test_an_error_is_xml_whatever_it_repeats(admin):
         ),
     ],
 )
-def test_who_accepts_json_gets_json(admin, query, status, shown):
-    """As https://github.com/kubernetes-sigs/aws-iam-authenticator reads it."""
-    response = admin.send("query-header", path=query, headers={"Accept": "application/json"})
+@pytest.mark.parametrize(
+    "rest", ["", ";q=0.9", ", text/plain, */*", ", text/xml, application/xml, */*"]
+)
+def test_who_accepts_json_gets_json(admin, query, status, shown, rest):
+    """As public programs read it: kubernetes-sigs/aws-iam-authenticator; with what axios and R's httr
+    accept if they are told nothing, Infisical/infisical (login with AWS), cloudyr/aws.iam (http.R)."""
+    accepted = {"Accept": f"application/json{rest}"}
+    response = admin.send("query-header", path=query, headers=accepted)
     assert (response.status, dict(response.headers)["Content-Type"]) == (status, "application/json")
     document = json.loads(response.body)
     assert all(jmespath.search(path, document) for path in shown)
+
+
+@pytest.mark.parametrize(
+    "accepted", ["*/*", "text/xml", "text/html, application/json", "application/json5"]
+)
+def test_who_accepts_something_else_gets_xml(admin, accepted):
+    response = admin.send("query-header", headers={"Accept": accepted})
+    assert dict(response.headers)["Content-Type"] == "text/xml"
 
 
 def test_an_answer_in_json_has_null_for_what_is_not_there_and_times_in_whole_seconds(admin):

@@ -171,6 +171,24 @@ def test_other_names_are_refused(server, host):
     assert raw(server, sent).startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
 
 
+class At80(SandboxServer):
+    port = 80
+
+    def __init__(self):
+        """Nothing of a server: only names are asked."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "Localhost", "bucket.localhost", "localhost:80"])
+def test_port_80_may_be_left_out(host):
+    At80().require_own_name(host)
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "localhost:81", "localhost:80:80", "[::1]"])
+def test_other_names_are_refused_at_port_80(host):
+    with pytest.raises(reading.Malformed, match=r"This is 127\.0\.0\.1:80\."):
+        At80().require_own_name(host)
+
+
 def test_a_request_without_host_is_refused(server):
     assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421")
 

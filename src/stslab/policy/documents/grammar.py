@@ -227,7 +227,9 @@ _NO_PATH: Final = (
     "oidc-provider/, report/, access-report/."
 )
 _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
-_OF_IAM: Final = re.compile(rf"\*|root|(?:{_PATHS}|role-template)/.*", re.DOTALL)  # the last: AWS's
+# The others are types of the Service Authorization Reference.
+_OTHER: Final = "assumed-role|contextProvider|delegation-request|role-template"
+_OF_IAM: Final = re.compile(rf"\*|root|(?:{_PATHS}|{_OTHER})/.*", re.DOTALL)
 # A wildcard in place of the service; in arn:* it stands for that too.
 _VAGUE: Final = re.compile(r"arn:(?:[^:]*:[^:]*[*?]|[^:]*[*?][^:]*$)")
 _UNQUOTED: Final = (int, float)  # and bool: quotation marks are optional ("... language and JSON")

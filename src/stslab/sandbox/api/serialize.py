@@ -54,11 +54,8 @@ def result(
 
 
 def _wants_json(http: HttpRequest) -> bool:
-    """Whether the client asks for JSON instead of XML, as AWS IAM Authenticator does.
-
-    https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
-    """
-    return http.header("Accept").partition(";")[0].strip() == _JSON
+    """Whether the client asks for JSON first, as kubernetes-sigs/aws-iam-authenticator does."""
+    return http.header("Accept").partition(",")[0].partition(";")[0].strip() == _JSON
 
 
 def _as_json(shape: Shape, value: Any) -> object:

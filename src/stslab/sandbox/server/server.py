@@ -93,8 +93,9 @@ class SandboxServer(cheroot.HTTPServer):
 
     def require_own_name(self, host: str) -> None:
         """Raise Malformed if Host is neither this server's name nor a bucket's under it."""
-        name, _, port = host.lower().rpartition(":")
-        if port != str(self.port) or not (name == HOST or OWN_NAME.fullmatch(name)):
+        name, _, port = host.lower().partition(":")
+        own = name == HOST or OWN_NAME.fullmatch(name)
+        if not own or (port or "80") != str(self.port):
             raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
 
     def answer(self, request: HttpRequest) -> ApiResponse:
