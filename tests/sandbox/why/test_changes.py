@@ -493,6 +493,15 @@ def test_a_value_that_nobody_can_choose_is_not_asked_for(account, fresh, conditi
     assert told["changes"][0]["options"][0]["what"].startswith(first)
 
 
+def test_a_region_is_only_asked_for_where_there_is_a_choice(account, fresh):
+    elsewhere = {**EVERYTHING, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}
+    keys = user(account, f"why-{fresh}", elsewhere)
+    told = refused(account, account.client("iam", keys).list_users)
+    assert told["changes"][0]["options"][0]["what"].startswith("The Condition on aws:Requested")
+    told = refused(account, account.client("cloudformation", keys).list_stacks)
+    assert told["changes"][0]["options"][0]["what"] == "Call it in the region eu-west-1."
+
+
 def test_a_key_that_a_denial_wants_is_asked_for(account, fresh):
     name, s3 = f"why-{fresh}", account.client("s3", "admin")
     s3.create_bucket(Bucket=f"b-{name}")

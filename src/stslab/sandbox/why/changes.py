@@ -105,6 +105,8 @@ _S3, _NEW = "arn:aws:s3:::", "new"
 _ADDED = re.compile(
     r"(?s)Allow (AccessControlList[0-9]+ .*|AllowedByS3 \*)|Deny RestrictPublicBuckets \*"
 )
+# IAM is in us-east-1, and a bucket is in its own region.
+_IN_ONE_REGION = re.compile("iam:.*|s3:(?!CreateBucket$|ListAllMyBuckets$).*")
 _MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{12}$")
 
 
@@ -152,10 +154,11 @@ def _asked_otherwise(
     situation: Situation, statement: Statement, *, holding: bool
 ) -> Iterator[Option]:
     """The option to send other keys, so that the tests hold, or do not (``holding`` False)."""
-    values, ways = {}, {}
+    values, ways, action = {}, {}, situation.request.action
+    fixed = "aws:requestedregion" if _IN_ONE_REGION.fullmatch(action) else ""
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)
-        known = may_have(key, situation.request.action)
+        known = may_have(key, action) and key.lower() != fixed
         if known and value and (way := _way_to_fill(key, value)):
             values[key], ways[key] = value, way
     if values:
