@@ -756,6 +756,19 @@ def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it
     assert "Ask for no longer than that" in " ".join(one["what"] for one in change["options"])
 
 
+def test_a_policy_that_block_public_access_refuses_has_advice(account):
+    s3 = account.client("s3", "admin")
+    s3.create_bucket(Bucket="not-public")
+    everyone = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    public = document({**everyone, "Resource": "arn:aws:s3:::not-public/*"})
+    with pytest.raises(ClientError, match="BlockPublicPolicy"):
+        s3.put_bucket_policy(Bucket="not-public", Policy=public)
+    found = explained(Home(account.folder.parent), "")
+    assert found
+    (change,) = found["changes"]
+    assert "Leave it on." in " ".join(one["what"] for one in change["options"])
+
+
 def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     home, admin = Home(account.folder.parent), account.client("iam", "admin")
     with pytest.raises(ClientError) as refused:

@@ -64,7 +64,7 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
     if event.get("errorMessage", "").endswith(f" perform: sts:{event['eventName']}"):
         return texts()["limited"]["why"], _advice("request", texts()["limited"]["fixes"])
     read = messages.read(f"{event['errorCode']}: {event.get('errorMessage', '')}")
-    steps = messages.advise(read).steps if read and read.known else ()
+    steps = messages.advise(read).steps if read and (read.known or read.setting) else ()
     fixes = [step.what for step in steps if not step.commands]
     return texts()["no policy"], _advice("request", fixes)
 
