@@ -102,8 +102,7 @@ class InMemoryAccount(Boto3Account):
     ) -> dict[str, Any]:
         """Call a control verb; see :mod:`stslab.sandbox.server.verbs`."""
         name, _, query = verb.partition("?")
-        request = ControlRequest(method, dict(parse_qsl(query)), body or {})
-        return dict(self._verbs[name](request))
+        return dict(self._verbs[name](ControlRequest(method, dict(parse_qsl(query)), body or {})))
 
     def rehearse(self, _text: str | None) -> None:
         """Do nothing."""

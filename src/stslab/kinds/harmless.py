@@ -198,8 +198,7 @@ def _trust(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
         everybody = list(documents.let_in(value))
     except documents.UnreadablePolicy as error:
         if not case.own.is_unknown(value):
-            fix = "Write it as a valid policy."
-            yield Objection(f"The document can't be read: {error}.", fix)
+            yield Objection(f"The document can't be read: {error}.", "Write it as a valid policy.")
         return
     for one in everybody:
         yield from _let_in(one, case)

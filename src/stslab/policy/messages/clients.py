@@ -41,7 +41,7 @@ def _plain(text: str) -> str:
     """The text without XML's and JSON's escapes, with one space between words."""
     if "</" in text:
         text = html.unescape(text).replace("</", " </")
-    lines = text.replace('\\"', '"').replace("\\n", "\n").split("\n")
+    lines = re.sub(r'\\""?|[\u201c-\u201e]', '"', text).replace("\\n", "\n").split("\n")
     return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
 
 
@@ -49,7 +49,8 @@ def values(text: str) -> list[Any]:
     """All values in JSON, and in JSON in its texts, outer ones first; empty for other text."""
     text, found = text.strip("\ufeff \t\r\n"), list[Any]()
     with suppress(ValueError, RecursionError):
-        waiting = deque([json.loads(text)] if text.startswith(("{", "[")) else [])
+        outer = json.loads(text) if text.startswith(("{", "[", '"{')) else None
+        waiting = deque([_opened("message", outer)] if outer else [])
         while waiting and len(found) < _MOST_VALUES:
             value = waiting.popleft()
             found.append(value)

@@ -182,14 +182,15 @@ _REFUSED: Final = re.compile(  # CodeBuild's own refusal is a row of services.ya
 _HOST: Final = re.compile(r"anonymous|[a-z0-9.-]{1,100}\.amazonaws\.com(?:\.cn)?")
 _BLACKED_OUT: Final = re.compile(r"arn:[^=]{1,200}")
 _ACTION: Final = re.compile(
-    r"[\"'`]?([A-Za-z][A-Za-z0-9-]{1,63}:[A-Za-z*][A-Za-z0-9*]{0,127})[\"']?"
+    r"[\"'`]?([A-Za-z][A-Za-z0-9-]{1,63}:[A-Za-z*][A-Za-z0-9*]{0,127})[\"'`]?"
 )
 _KINDS: Final = (
     "access key|group|instance profile|mfa device|policy|role|saml provider|server certificate|user"
 )
 _RESOURCE: Final = re.compile(
     r"\s?(?:on|with)\s?(?:the\s)?(?:resource(?!\sassoc):?\s?|(?=arn:|<))"
-    rf"(?:\"([^\"]{{1,2048}})\"|['`]([^']{{1,2048}})'|((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
+    r"(?:\"([^\"]{1,2048})\"|`\"?([^\s'`\"]{1,2048})\"?`|['`]([^']{1,2048})'|"
+    rf"((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
 )
 _NAMES: Final[dict[str, Gate | OtherGate]] = {
     **{str(kind): gate for kind, gate in GATES.items()},
@@ -319,7 +320,7 @@ def _caller(before: str) -> tuple[str, bool]:
     """The caller that "is not authorized", and whether it is surely complete."""
     if not before.endswith("is"):
         return "", True
-    before = before[:-2].rstrip().rstrip("\"'")
+    before = before[:-2].rstrip().rstrip("\"'`")
     word = before.split()[-1] if before.split() else ""
     if "arn:" in word:
         return word[word.index("arn:") :], True
