@@ -162,6 +162,13 @@ def test_lint_knows_a_lab_by_its_id(stslab):
     assert (said.code, said.out) == (0, "2 labs checked, nothing to fix.\n")
 
 
+def test_lint_without_a_path_says_that_it_checked_the_bundled_labs(stslab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("stslab: 1")  # not even the one in this folder
+    said = stslab("lint")
+    assert (said.code, said.out) == (0, "7 bundled labs checked, nothing to fix.\n")
+
+
 def test_lint_reports_every_path_and_does_not_wait_for_a_pipe(stslab, tmp_path):
     pipe, folder, wrong = (tmp_path / name for name in ("pipe", "folder", "wrong.yaml"))
     os.mkfifo(pipe)

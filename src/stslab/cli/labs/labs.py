@@ -141,9 +141,10 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     for path in chosen if not problems else ():
         if needs := embedded_only(load(path, catalogue=None)):
             click.echo(f"{path}: embedded account only, since it {' and '.join(needs)}.", err=True)
+    where = counted(len(chosen), "lab" if paths else "bundled lab")
     if problems:
-        raise InvalidLab(f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}.")
-    click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=form == "json")
+        raise InvalidLab(f"{counted(len(problems), 'problem')} in {where}.")
+    click.echo(f"{where} checked, nothing to fix.", err=form == "json")
 
 
 def _labs(path: Path) -> list[Path]:

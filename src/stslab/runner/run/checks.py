@@ -130,8 +130,7 @@ class Checks:
     def _tried(self, stage: Stage, number: int, call: Call) -> _Try:
         """Make the call; where changes take time to spread, until the claim holds (``within``)."""
         check, scope = stage.checkpoint[number], self._scope()
-        spreading = self._work.calls.target.eventually_consistent
-        limit = (check.within or 0.0) if spreading else 0.0
+        limit = (check.within or 0.0) if self._work.calls.target.eventually_consistent else 0.0
         entry = self._intended(stage, number, call)
         outcomes = list[Outcome]()
 
