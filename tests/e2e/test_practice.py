@@ -153,6 +153,20 @@ def to_the_tasks(opened: Open, *arguments: str) -> Terminal:
     return terminal
 
 
+def test_a_command_that_stands_on_no_line_names_its_profile(opened: Open, machine: Machine) -> None:
+    terminal = opened("run", "--practice", "--from", "assume-role")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter()
+    terminal.wait("by hand", "admin $")
+    hints = [machine.stslab("hint", COLUMNS="200").out for _ in range(3)]
+    asked = "aws sts assume-role --role-arn $ROLE --role-session-name sts-example-s3 --profile sts"
+    assert asked in hints[2]  # the other terminal's profile is admin, whom the role does not trust
+    terminal.enter("solve")
+    terminal.wait("--profile sts", "✔ The profile assumed holds a session")
+
+
 def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine: Machine) -> None:
     terminal = to_the_tasks(opened)
     hints = [machine.stslab("hint") for _ in range(3)]

@@ -46,8 +46,7 @@ def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
 
 def applied(changes: Mapping[str, str | None]) -> dict[str, str]:
     """The environment of a subshell: this process's, with the changes made."""
-    merged = {**os.environ, **changes}
-    return {name: value for name, value in merged.items() if value is not None}
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
 
 
 def script(changes: Mapping[str, str | None], shell: str) -> str:

@@ -170,8 +170,7 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
     def sources(self) -> tuple[str, ...]:
         """The profiles that its credentials may come from; empty for a token."""
         exported = (self.credential_process or "").split()[4:5]
-        named = (self.source_profile, *exported, self.environment, self.named)
-        return tuple(filter(None, named))
+        return tuple(filter(None, (self.source_profile, *exported, self.environment, self.named)))
 
     @property
     def named(self) -> str:

@@ -46,7 +46,7 @@ def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
     else:
         paper.prose("This fixes it:", indent=1)
         exercise.fill_in(*exercise.fix())
-        paper.command(exercise.command, indent=3)
+        paper.command(exercise.elsewhere, indent=3)
     paper.prose("To share:", indent=1, apart=True)
     for line in (f"stslab break {exercise.here.lab.id} {fault.asked}", result(fault)):
         paper.whole(f"   {line}", "bold")

@@ -43,6 +43,7 @@ _SINCE = "What was reported is right again. Undo what was changed since."
 class _Exercise:
     here: Here
     command: str = field(default="", init=False)
+    elsewhere: str = field(default="", init=False)  # the same command for the admin's shell
     who: str = field(default=ADMIN, init=False)
     several = False  # there are other things to do too
     enter = ""  # what Enter does if it ends the exercise
@@ -62,6 +63,7 @@ class _Exercise:
     def fill_in(self, *calls: Call) -> None:
         self.who = calls[0].identity if calls else ADMIN
         self.command = " && ".join(self.here.command(call, self.who) for call in calls)
+        self.elsewhere = " && ".join(self.here.command(call, ADMIN) for call in calls)
 
 
 @dataclass
@@ -148,7 +150,7 @@ class TasksExercise(_Exercise):
             raise RunError(self.wrong or _RIGHT)
         if call and not self.command:  # which nobody has seen yet
             self.fill_in(call)
-            self.here.workspace.paper.command(self.command, indent=3)
+            self.here.workspace.paper.command(self.elsewhere, indent=3)
         self.fill_in()
         if self.task:
             self.hand.solve(self.stage, self.task)
@@ -165,7 +167,7 @@ class TasksExercise(_Exercise):
             self.fill_in(call)
         paper.prose(text)
         if self.failed and self.command:  # it is on no line
-            paper.command(self.command, indent=3)
+            paper.command(self.elsewhere, indent=3)
 
     def takes(self, line: str) -> bool:
         profile = self.stage.steps[self.task.number].profile if self.task else None

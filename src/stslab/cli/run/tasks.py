@@ -36,7 +36,7 @@ def help_with(word: str, lab: str) -> None:
             exercise.run()
             exercise.news(paper)
         elif exercise.command:
-            paper.command(exercise.command)
+            paper.command(exercise.elsewhere)
 
 
 def access(lab: str, where: Where, *, as_json: bool) -> None:
