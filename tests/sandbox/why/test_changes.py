@@ -19,9 +19,11 @@ from tests.sandbox.cases import LEARNER, PARTNER, Account, Keys
 
 from stslab.cli.run.refusals import explained
 from stslab.home import Home
+from stslab.policy import PolicyKind, Principal, Request
 from stslab.runner.journal.records import CheckRecord
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
+from stslab.sandbox.why.changes import Situation, additions
 from stslab.sandbox.why.explanation import explain
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -583,21 +585,40 @@ def test_a_service_and_the_names_it_makes_up_are_let_in(account, shell, fresh):
     assert made == f"arn:aws:iam::{LEARNER}:group/{name}-G-*"
 
 
-def test_a_bucket_policy_that_keeps_out_the_administrator_is_changed_by_root(account, shell, fresh):
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        {"IpAddress": {"aws:SourceIp": "127.0.0.1"}},
+    ],
+)
+def test_a_bucket_policy_that_keeps_out_the_administrator_is_changed_by_root(
+    account, shell, fresh, where
+):
     name, s3 = f"why-{fresh}", account.client("s3", "admin")
     s3.create_bucket(Bucket=f"b-{name}")
     bucket = [f"arn:aws:s3:::b-{name}", f"arn:aws:s3:::b-{name}/*"]
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": bucket}
     spared = {"Sid": "Spared", "Effect": "Deny", "Principal": "*", "Resource": bucket[0]}
     spared["Action"] = "s3:PutBucketWebsite"
-    elsewhere = {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
-    policy = document(spared, {**deny, "Condition": elsewhere})
+    policy = document(spared, {**deny, "Condition": where})
     s3.put_bucket_policy(Bucket=f"b-{name}", Policy=policy)
     told = refused(account, lambda: s3.list_objects_v2(Bucket=f"b-{name}"))
     command = told["changes"][0]["options"][0]["command"]
     assert command.endswith("--profile root")
     shell.run(command)
     s3.list_objects_v2(Bucket=f"b-{name}")
+
+
+def test_an_accounts_id_at_the_end_of_a_name_is_no_part_that_cloudformation_made_up():
+    caller = Principal.from_arn(f"arn:aws:iam::{LEARNER}:user/alice")
+    via = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
+    resources = [f"arn:aws:s3:::b-{LEARNER}", "arn:aws:s3:::s-b-1a2b3c4d5e6f"]
+    for resource, advised in zip(resources, [resources[0], "arn:aws:s3:::s-b-*"], strict=True):
+        asked = Request(caller, "s3:CreateBucket", resource, via, LEARNER)
+        situation = Situation(asked, {PolicyKind.IDENTITY: ()})
+        (option,) = additions(situation, situation.decide().layers[0])
+        assert (option.statement or {})["Resource"] == advised
 
 
 def test_a_conditions_purpose_comes_before_how_to_relax_it(account, fresh):

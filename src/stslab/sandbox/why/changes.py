@@ -107,7 +107,9 @@ _ADDED = re.compile(
 )
 # IAM is in us-east-1, and a bucket is in its own region.
 _IN_ONE_REGION = re.compile("iam:.*|s3:(?!CreateBucket$|ListAllMyBuckets$).*")
-_MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{12}$")
+_MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])(?![0-9]*$)[0-9A-Za-z]{12}$")  # no account's id
+# The keys of a request that do not depend on who makes it.
+_OF_ANYONE = re.compile("aws:(Current|Epoch|Requested|Secure|SourceIp|UserAgent)|s3:(auth|sig|Tls)")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -311,20 +313,20 @@ def _put(
     statements = listed((document or {}).get("Statement"))
     kept = [one for one in statements if not _added_by_s3(kind, one)]
     words = [] if _of_another(request, kind) else _words(name, "writes" if kept else "removes")
-    changed = {**(document or {}), "Statement": kept}
-    text = [json.dumps(changed, ensure_ascii=False)] if kept else []
-    as_root = bool(words) and kind is PolicyKind.RESOURCE and _denies_its_change(situation)
+    text = [json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)] if kept else []
+    as_root = bool(words) and kind is PolicyKind.RESOURCE and _denies(situation, words[1])
     command = shlex.join(["aws", *words, *text, "--profile", _profile(account, as_root)])
     after = situation.with_policy(kind, name, document)
     return Option(what, after, statement, command if words else "")
 
 
-def _denies_its_change(situation: Situation) -> bool:
+def _denies(situation: Situation, command: str) -> bool:
     """Whether only the root user may change the bucket's policy ("PutBucketPolicy")."""
-    asked = situation.request
-    admin = Principal.from_arn(f"arn:aws:iam::{asked.resource_account}:user/admin")
-    bucket, owner = asked.resource.partition("/")[0], asked.resource_account
-    changing = Request(admin, "s3:PutBucketPolicy", bucket, resource_account=owner)
+    asked, action = situation.request, f"s3:{command.title().replace('-', '')}"
+    owner, bucket = asked.resource_account, asked.resource.partition("/")[0]
+    admin = Principal.from_arn(f"arn:aws:iam::{owner}:user/admin")
+    context = {key: one for key, one in asked.context.items() if _OF_ANYONE.match(key)}
+    changing = Request(admin, action, bucket, context, owner)
     decision = msgspec.structs.replace(situation, request=changing).decide()
     return any(one.kind is PolicyKind.RESOURCE and one.denies for one in decision.layers)
 
@@ -350,8 +352,7 @@ def _way_to_fill(key: str, value: str) -> str:
     name, _, tag = key.partition("/")
     if (name.lower(), value.lower()) == ("aws:multifactorauthpresent", "false"):
         return ""
-    way: str = texts()["filled"].get(name.lower(), "")
-    return way.format(value=value, tag=tag)
+    return str(texts()["filled"].get(name.lower(), "")).format(value=value, tag=tag)
 
 
 def _value(test: Document, *, holding: bool) -> str:
@@ -366,8 +367,7 @@ def _value(test: Document, *, holding: bool) -> str:
         return {"true": "false", "false": "true"}.get(first.lower(), "")
     if "*" in first or "?" in first:
         return ""
-    fits = ("not" not in operator) is holding
-    return first if fits else ""
+    return first if ("not" not in operator) is holding else ""
 
 
 def protects(key: str) -> str:
