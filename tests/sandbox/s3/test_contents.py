@@ -4,10 +4,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from tests.sandbox.s3.alone import ACCOUNT, Alone
 
 from stslab.sandbox.api.model import HttpRequest
-from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.buckets import NULL, Bucket, Upload
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
@@ -110,6 +111,26 @@ def test_no_body_is_read_during_a_transaction() -> None:
     )["CopyPartResult"]
     assert part["ETag"] == second["ETag"]
     assert client.get_object(Bucket="shop", Key="copy")["Body"].read() == b"a" * SMALLEST + b"b"
+
+
+def test_an_upload_of_an_older_account_has_the_version_of_its_completion() -> None:
+    """Such an upload was saved without a version, which does not make it the one named ``null``."""
+    s3 = Alone()
+    client, where = s3.client, {"Bucket": "shop", "Key": "key"}
+    client.create_bucket(Bucket="shop")
+    client.put_object(**where, Body=b"null")
+    enabled = {"Status": "Enabled"}
+    client.put_bucket_versioning(Bucket="shop", VersioningConfiguration=enabled)
+    begun = client.create_multipart_upload(**where)
+    upload = {**where, "UploadId": begun["UploadId"]}
+    part = {"PartNumber": 1, "ETag": client.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]}
+    with s3.state.transaction() as tx:
+        (saved,) = tx.everywhere(Upload)
+        tx.put(replace(saved, draft=replace(saved.draft, version_id=NULL), current=None))
+    made = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    assert made["VersionId"] not in (None, NULL, begun["VersionId"])
+    versions = client.list_object_versions(Bucket="shop")["Versions"]
+    assert [one["VersionId"] for one in versions] == [made["VersionId"], NULL]
 
 
 def test_a_range_that_is_a_part_has_its_composite_checksum() -> None:

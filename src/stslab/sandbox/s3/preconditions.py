@@ -44,7 +44,7 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
         raise no_such_key(where.key)
     if current and (name == "If-None-Match" or value.strip('"') not in ("*", current.etag)):
         raise fault("PreconditionFailed", Condition=name)
-    if upload and upload.current != lookups.identity(lookups.version_at(view, where, None)):
+    if upload and (upload.current or "") != lookups.identity(lookups.version_at(view, where, None)):
         raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)
 
 

@@ -138,8 +138,10 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     if (expected := request.params.get("MpuObjectSize", size)) != size:
         raise fault("InvalidRequest", SAYS["size of upload"].format(expected, size))
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+    new_id = versions.new_id(request, bucket) if upload.current is None else upload.draft.version_id
     version = replace(
         upload.draft,
+        version_id=new_id,
         etag=f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}",
         parts=parts,
         checksum_type=upload.draft.checksum_type or _FULL,
@@ -147,7 +149,7 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     )
     version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
-    return _completed(request, bucket, versions.add(tx, request, version, upload.current))
+    return _completed(request, bucket, versions.add(tx, request, version, upload.current or ""))
 
 
 def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:

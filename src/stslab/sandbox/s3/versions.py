@@ -121,17 +121,14 @@ def store(
 ) -> Part:
     """Store the content as a part with these checksums. Those in the request are verified."""
     tx.blobs[content.name] = content.body
+    wanted = [name for name in members if name in CHECKSUMS]
     return Part(
         number=number,
         size=len(content.body),
         etag=content.etag,
         blob=content.name,
         modified=request.now,
-        checksums={
-            name: request.params.get(name) or content.checksum(name)
-            for name in members
-            if name in CHECKSUMS
-        },
+        checksums={name: request.params.get(name) or content.checksum(name) for name in wanted},
     )
 
 
@@ -187,10 +184,10 @@ def read(blob: Blob, where: Pieces) -> bytes:
 def add(tx: Transaction, request: ApiRequest, new: ObjectVersion, after: str = "") -> ObjectVersion:
     """A version that is named ``null`` replaces an older one of this name."""
     bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
-    item = lookups.object_at(tx, where)
-    before = item.versions if item is not None else ()
+    before = item.versions if (item := lookups.object_at(tx, where)) else ()
     # What was written since an upload began, when ``after`` was current, is newer than its object.
-    place = next((at for at, one in enumerate(before, 1) if lookups.identity(one) == after), 0)
+    known = [lookups.identity(one) for one in before] if after else []
+    place = known.index(after) + 1 if after in known else 0
     newer = tuple(one for one in before[place:] if new.upload and one.modified > new.modified)
     older = tuple(one for one in before if one not in newer)
     if new.version_id == NULL:

@@ -118,7 +118,8 @@ class Upload(Record, frozen=True, kw_only=True):
     asked: Mapping[str, str] = {}  # parameters of what parts become (encryption, ACL)
     algorithm: str = ""
     parts: tuple[Part, ...] = ()  # in order
-    current: str = ""  # the identity of its key's current version when it began, if there was one
+    # The identity of its key's current version when it began, or empty; None in older accounts.
+    current: str | None = None
 
 
 def parts(view: View) -> Iterator[Part]:
