@@ -91,6 +91,19 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     )
 
 
+def test_a_copied_command_names_its_profile(opened: Open) -> None:
+    terminal = opened("run", "--from", "assume-role")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    if "Enter goes on" in terminal.wait("Enter "):
+        terminal.enter()
+    terminal.wait("sts $ aws sts assume-role")
+    terminal.enter("copy")
+    terminal.wait("--role-session-name sts-example-s3 --profil\ne sts\n")
+    terminal.enter()  # the line still has the command
+    terminal.wait("What came back")
+
+
 @pytest.mark.parametrize("columns", [80, 60])
 def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     terminal = opened("run", columns=columns)

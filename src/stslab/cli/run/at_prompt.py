@@ -47,7 +47,7 @@ class AtPrompt:
         self.exercise: Exercise | None = None  # the last one of the stage
         self.hand: ByHand | None = None  # if the stages are done by hand
         self.stage: Stage | None = None
-        self.line = ""  # the shown command
+        self.line = ""  # the shown command, as `copy` gives it: with its profile
         self.verdict = UNKNOWN  # the account's, on the call of that command
         self.asks = frozenset[access.Key]()  # the cells of the next questions: they are hidden
         self._instead = ""  # a word that was entered between the parts of a long text

@@ -300,7 +300,7 @@ class Loop(AtPrompt):
         elif intro:
             scene = both
         exercise = StepExercise(self.here, stage, at, scene)
-        exercise.command, exercise.who = line, step.identity
+        exercise.fill_in(call)
         self.work(exercise)
         if step.profile:
             self._show_first_session(step.profile.name)
@@ -334,7 +334,7 @@ class Loop(AtPrompt):
             self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it
         typed = ""
         while True:
-            self.line, self.who = exercise.command, exercise.who
+            self.line, self.who = exercise.elsewhere, exercise.who
             entered = self.read(partial(self._entry, exercise, typed))
             typed = entered.line if entered.changed else ""
             if exercise.enter and not (entered.word or entered.line):
@@ -354,9 +354,9 @@ class Loop(AtPrompt):
         if exercise.enter:
             return self.prompt.enter(exercise.enter, runs=True)
         if not self.here.embedded:
-            return self.prompt.run(self.who, self.line)
+            return self.prompt.run(self.who, exercise.command)
         watch = self.here.happened if exercise.by_hand else None
-        return self.prompt.command(self.who, self.line, typed, watch)
+        return self.prompt.command(self.who, exercise.command, typed, watch)
 
     def _act(self, exercise: Exercise, entered: Typed) -> bool:
         """Do what was entered. Return whether it certainly completed the exercise."""

@@ -39,7 +39,7 @@ WORDS: Mapping[str, str] = {  # at the prompt, and what each does
     "access": "who can do what",
     "policies": "the policies that apply",
     "more": "a longer explanation, and pages of AWS",
-    "copy": "copy the command",
+    "copy": "copy the command, with its profile, for another terminal",
     "back": "this screen again",
     "skip": "skip this question, or the rest of the stage",
     "status": "how far the run is",
