@@ -41,6 +41,7 @@ _PAGES = {
     "argmin": "justincormack/argmin, sts_oracle.rs",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
     "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
+    "told": "Error responses (S3); scality/Arsenal#2596, versity/versitygw#1161",
     "components": "Error responses (S3); versity/versitygw's suite, sigv4_auth.go",
     "pasted": "reports of users of AWS: aws/aws-sdk-go#289, boto/boto3#2280",
     "swapped": "reports of users of AWS: boto/boto3#1391, krobertson/deb-s3#157",

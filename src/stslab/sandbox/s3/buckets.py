@@ -20,7 +20,7 @@ from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Uplo
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import REGION
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
+_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -73,8 +73,7 @@ def _check_name(name: str, request: ApiRequest) -> None:
     if name.endswith("-an"):
         raise fault("MissingNamespaceHeader", Header="x-amz-bucket-namespace")
     is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
-    is_name = _NAME.fullmatch(name) and ".." not in name and not _ADDRESS.fullmatch(name)
-    if is_reserved or not is_name:
+    if is_reserved or _ADDRESS.fullmatch(name) or not _NAME.fullmatch(name):
         raise fault("InvalidBucketName", BucketName=name)
 
 

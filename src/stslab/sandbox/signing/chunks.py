@@ -96,7 +96,7 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
 def _trailers(rest: bytes, signer: ChunkSigner | None, promised: Collection[str]) -> dict[str, str]:
     """What is before the first empty line; what comes after it counts for nothing."""
     head, ends, _ = (b"\r\n" + rest).partition(b"\r\n\r\n")
-    if (head.strip() and not promised) or not (ends or head.endswith(b"\r\n")):
+    if not (ends or head.endswith(b"\r\n")):
         raise fault("IncompleteBody")
     found = [_TRAILER.fullmatch(line) for line in head.split(b"\r\n") if line]
     lines = [(one[1].decode().lower(), one[2].strip()) for one in found if one]
@@ -105,7 +105,7 @@ def _trailers(rest: bytes, signer: ChunkSigner | None, promised: Collection[str]
     trailers = dict(lines)
     signature = trailers.pop(_SIGNATURE, b"")
     if signer is not None:
-        if not signature:
+        if not signature or not (trailers or promised):
             raise fault("IncompleteBody")
         sent = [f"{name}:".encode() + value for name, value in sorted(lines) if name != _SIGNATURE]
         signer.verify(b"\n".join((*sent, b"")), signature, trailer=True)

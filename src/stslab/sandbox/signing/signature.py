@@ -69,7 +69,7 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
     headers = canonical.header_map(request)
     text = headers.get("authorization", "")
-    if BAD_ESCAPE.search(request.path):
+    if BAD_ESCAPE.search(request.path) or "%00" in request.path:
         raise fault("InvalidURI")  # whatever its signature
     if sum(len(name) + len(value) for name, value in request.headers) > _MOST_IN_HEADERS:
         raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=_MOST_IN_HEADERS)
