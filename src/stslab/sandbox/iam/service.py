@@ -117,7 +117,7 @@ def _target(view: View, request: ApiRequest) -> Target:
     prefix = f"arn:aws:iam::{request.account}"
     if request.operation in _LISTS:
         kind = _LISTS[request.operation]
-        path = request.params.get("PathPrefix", "/*" if kind == "oidc-provider" else "/")
+        path = request.params.get("PathPrefix", "/*" if kind.endswith("-provider") else "/")
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
