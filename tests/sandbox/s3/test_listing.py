@@ -197,6 +197,14 @@ def test_a_list_has_the_order_of_s3(s3: Alone, operation: str) -> None:
     assert [name for name in names if name not in others] == _STATED[operation].split()
 
 
+def test_the_quotation_marks_of_etags_are_references(s3: Alone) -> None:
+    """S3 API Reference, "ListObjectsV2", Sample Response."""
+    client, seen = filled(s3, {"a"}), []
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    etag = client.list_objects_v2(Bucket="one")["Contents"][0]["ETag"]
+    assert f"<ETag>&quot;{etag[1:-1]}&quot;</ETag>" in seen[-1].content.decode()
+
+
 def test_delete_markers_are_between_the_versions(s3: Alone) -> None:
     """By key, the newest first, as AWS's answers have it (dyus/meeseeks-s3, docs_reports)."""
     client, seen = filled(s3, {"a", "b"}), []

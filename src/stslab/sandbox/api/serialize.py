@@ -261,6 +261,6 @@ def _elements(members: Mapping[str, Any]) -> str:
 def text(value: object) -> str:
     """``value`` as text of XML, with U+FFFD for what XML can't hold.
 
-    A carriage return is a reference, since what reads XML takes a plain one for a new line.
+    A carriage return would be read as a new line. For quotation marks see "ListObjectsV2", ETag.
     """
-    return escape(str(value).translate(_IN_XML)).replace("\r", "&#13;")
+    return escape(str(value).translate(_IN_XML), {"\r": "&#13;", '"': "&quot;"})
