@@ -99,13 +99,12 @@ class _Call(msgspec.Struct, frozen=True):
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         policy, decides = None, owner
         # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
-        here = bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region)
-        if bucket and here:
+        if bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region):
             new = action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating
             before, caller = None if new else found, self.request.caller
             decides = policies.deciding(self.view, bucket, caller, action, before)
             further = (
-                *policies.acl_statements(self.view, bucket, where.key, found),
+                *policies.acl_statements(self.view, bucket, caller, where.key, found),
                 *self._allowed(action, bucket, upload),
                 *policies.restricting(bucket, caller),
             )

@@ -312,9 +312,8 @@ def bucket_policy(
         given = ({"Sid": f"AccessControlList{n}", **one} for n, one in enumerate(grants))
         policy["Statement"] = [*own, *given]
         text = json.dumps(policy) if policy["Statement"] else ""
-    if not text:
-        return None
-    return policies.named(f"bucket policy of {bucket.name}", text, PolicyKind.RESOURCE)
+    name = f"bucket policy of {bucket.name}"
+    return policies.named(name, text, PolicyKind.RESOURCE) if text else None
 
 
 def _denying_too(text: str, action: str, of: str) -> str:
@@ -331,7 +330,7 @@ def _denying_too(text: str, action: str, of: str) -> str:
 
 
 def acl_statements(
-    view: View, bucket: Bucket, key: str, found: ObjectVersion | None
+    view: View, bucket: Bucket, caller: Caller, key: str, found: ObjectVersion | None
 ) -> Iterator[Source]:
     """The ACLs as statements, without the owners' grants: their accounts have access anyway."""
     if not acl.acls_enabled(bucket):
@@ -353,6 +352,8 @@ def acl_statements(
         account, condition = acl.account_with(view, grant.grantee), _CONDITIONS.get(grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
         allowed = [action for permission in permissions for action in actions.get(permission, ())]
+        if by != owner and caller.account == bucket.owner and grant.grantee in acl.PUBLIC:
+            account = acl.account_with(view, owner)  # it decides on its users: "User context"
         abroad = account is not None and grant.grantee != by
         if allowed and (abroad or condition or grant.grantee == acl.EVERYONE):
             yield {
