@@ -271,12 +271,12 @@ def _check_actions(actions: Sequence[str], number: int, kind: PolicyKind) -> Non
         raise MalformedPolicy("Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.")
 
 
-def _texts(value: object, name: str) -> list[str]:
+def _texts(value: object, name: str, *, foreign: bool = False) -> list[str]:
     found: object = [value] if isinstance(value, str) else value
     if not isinstance(found, list):
         raise MalformedPolicy(SYNTAX, f": {name} must be a text or a list of texts.")
     together = _joined(found, name)
-    if not together.isascii() and _FOREIGN.search(together):
+    if not (foreign or together.isascii()) and _FOREIGN.search(together):
         raise MalformedPolicy(SYNTAX, f": {name} has a character beyond U+00FF.")
     return found
 
@@ -292,7 +292,7 @@ def _joined(values: list[Any], name: str) -> str:
 
 def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
     """Each is an ARN or ``*``, which at the end may replace parts ("... elements: Resource")."""
-    found = _texts(value, name)
+    found = _texts(value, name, foreign=kind is _RESOURCE)  # S3's keys have any characters
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
     for text in found:
