@@ -86,6 +86,8 @@ def test_a_message_cut_off_anywhere(message, at):
 
 @given(st.sampled_from(MESSAGES), st.sampled_from(SECRETS), st.sampled_from(SECRETS))
 def test_secrets_around_a_message_do_not_come_back(message, before, behind):
+    if message.startswith('"{'):  # JSON in JSON, which has nothing around it
+        message = json.loads(message)
     if message.lstrip().startswith("{"):
         message = message.replace("{", '{"credentials": ' + json.dumps(before) + ", ", 1)
         before = behind = ""
