@@ -244,7 +244,7 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
         value = {"Rules": [{**_AES, **blocked, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, _USUAL_LEAST)}
-    text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    text = json.dumps(value, default=lambda time: f"{time:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
     kept = json.loads(text)
     for where, rows in _WRONG.get(setting.name, {}).items():
         for part, row in product(jmespath.search(where, kept) or (), rows):

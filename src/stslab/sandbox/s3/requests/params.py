@@ -111,8 +111,8 @@ def _text(shape: Shape, text: str) -> object:
     return _CONVERTERS[shape.type_name](text.strip())
 
 
-def integer(text: str, most: int = 2**63) -> int:
-    """A decimal integer of 64 bits, or up to ``most``. Raises ValueError."""
+def integer(text: str, most: int = 2**31 - 1) -> int:
+    """A decimal integer of 32 bits, or up to ``most``. Raises ValueError."""
     if not re.fullmatch("[+-]?[0-9]{1,19}", text) or abs(int(text)) > most:
         raise ValueError(text)
     return int(text)
@@ -133,10 +133,11 @@ def pairs(text: str) -> str:
     return text
 
 
+_LONG = functools.partial(integer, most=2**63)
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "boolean": lambda text: ("false", "true", "0", "1").index(text.lower()) % 2 == 1,
     "integer": integer,
-    "long": integer,
+    "long": _LONG,
     "timestamp": moment,
     "date": canonical.header_time,
     "list": lambda text: [word.strip() for word in text.split(",")],
@@ -224,7 +225,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
             text = given.get(member.wire_name)
-            if text or (text is not None and member.convert is not integer):
+            if text or (text is not None and member.convert not in (integer, _LONG)):
                 parsed[member.name] = _converted(member, text)
     _refuse(name, headers, parsed, http)
     for member in layout.maps:
@@ -263,11 +264,10 @@ def _refuse(operation: str, headers: Document, parsed: Document, http: HttpReque
 def _converted(member: _Member, text: str) -> object:
     name = member.wire_name
     try:
-        counts = member.name in _TABLES.counts
-        return integer(text, _MOST_COUNTED) if counts else member.convert(text)
+        return member.convert(text)
     except (ValueError, msgspec.DecodeError):
         number = f"Provided {name} not an integer or within integer range"
-        usual = number if member.convert is integer else f"Invalid value for {name}"
+        usual = number if member.convert in (integer, _LONG) else f"Invalid value for {name}"
         raise invalid_argument(_TABLES.messages.get(member.name, usual), name, text) from None
 
 
