@@ -223,8 +223,8 @@ def test_the_value_of_a_function(value: object, result: object) -> None:
     st.from_regex(r"[A-Za-z0-9]{1,255}", fullmatch=True),
 )
 def test_physical_ids_keep_to_the_limits(stack: str, logical: str) -> None:
-    for kind, limit in (("S3::Bucket", 63), ("IAM::Role", 64), ("IAM::ManagedPolicy", 128)):
+    limits = {"S3::Bucket": 63, "IAM::Role": 64, "IAM::ManagedPolicy": 128, "IAM::Policy": 24}
+    for kind, limit in limits.items():
         made = TYPES[f"AWS::{kind}"].new_name(stack, logical, {})
-        assert len(made) <= limit
+        assert len(made) == min(limit, len(stack) + 1 + len(logical) + 1 + 12)
         assert made[0].lower() == stack[0].lower()
-    assert len(TYPES["AWS::IAM::Policy"].new_name(stack, logical, {})) <= 5 + 1 + 4 + 1 + 12

@@ -51,8 +51,6 @@ _HANDLERS: Mapping[str, Handler] = {
     "AWS::S3::BucketPolicy": s3.BucketPolicy(),
 }
 SUFFIX_LENGTH = 12
-LOGICAL_SHARE = 24
-"""The characters that the logical id keeps when both parts must be shortened."""
 
 
 class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +79,7 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
         """The custom name, or one of ``name_limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``.
 
-        A resource that has no name in its service gets a short one: ``mysta-MyPo-Kx81mYqP0aZb``.
+        If it would be longer, its first two parts have the same room, the stack's rounded up.
         """
         if custom := given.get(self.name_property):
             return str(custom)
@@ -89,10 +87,8 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
             return "|".join(str(given[name]) for name in self.identifier)
         mixed = string.ascii_letters + string.digits
         suffix = "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
-        if self.names == "short":
-            return f"{stack[:5]}-{logical_id[:4]}-{suffix}"
-        room = self.name_limit - SUFFIX_LENGTH - len("--") - 1
-        logical = logical_id[: max(LOGICAL_SHARE, room - len(stack))]
+        room = self.name_limit - SUFFIX_LENGTH - len("--")
+        logical = logical_id[: max(room // 2, room - len(stack))]
         name = f"{stack[: room - len(logical)]}-{logical}-{suffix}" if self.names else ""
         return name.lower() if self.names == "lower" else name
 

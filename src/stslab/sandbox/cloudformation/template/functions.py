@@ -17,7 +17,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.template.template import Value, well_formed
 from stslab.structures import beside
 
-SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
+SUB_VARIABLE = re.compile(r"\$\{(?!\s*!)([^{}]*)\}")
 # CloudFormation's errors for wrong arguments of a function.
 _TAKES: Mapping[str, str] = beside(__file__, "takes.yaml")
 Holds = Callable[[str], bool]
@@ -108,9 +108,10 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     parts: Value = [argument, {}] if isinstance(argument, str) else argument
     valid = _counts(2, 2)(parts) and isinstance(parts[0], str) and isinstance(parts[1], dict)
     check_form(valid, "Fn::Sub")
-    names = SUB_VARIABLE.findall(parts[0])
+    text = SUB_VARIABLE.sub(lambda match: f"${{{match[1].strip()}}}", parts[0])
+    names = SUB_VARIABLE.findall(text)
     check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
-    return parts[0], parts[1]
+    return text, parts[1]
 
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
@@ -263,7 +264,7 @@ def _sub(argument: object, scope: Scope) -> str:
         return inserted
 
     filled = SUB_VARIABLE.sub(replacement, text)
-    return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
+    return UNKNOWN if UNKNOWN in filled else re.sub(r"\$\{\s*!", "${", filled)
 
 
 def _join(argument: Value, _scope: Scope) -> str:

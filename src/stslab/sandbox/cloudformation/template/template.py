@@ -27,6 +27,7 @@ BODY_LIMIT = 51_200
 NESTING_LIMIT = 100
 NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
+_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*+"?|[\[{,]\s*,)|,(?=\s*[}\]])', re.DOTALL)
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,8 +71,10 @@ def check_size(text: str) -> None:
 
 
 def _parse_json(text: str) -> Value:
+    """JSON as CloudFormation reads it: the last of several may have a comma, texts line breaks."""
+    strict = _LAST_COMMA.sub(lambda match: match[1] or " ", text)
     try:
-        return json.loads(text, parse_constant=int)  # refuses NaN and Infinity, which are not JSON
+        return json.loads(strict, strict=False, parse_constant=int)  # refuses NaN and Infinity
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
         place = f"(line {error.lineno}, column {column})"
