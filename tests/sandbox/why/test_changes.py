@@ -589,7 +589,7 @@ def test_a_service_and_the_names_it_makes_up_are_let_in(account, shell, fresh):
     "where",
     [
         {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
-        {"IpAddress": {"aws:SourceIp": "127.0.0.1"}},
+        {"IpAddress": {"aws:SourceIp": "127.0.0.1"}, "Bool": {"aws:ViaAWSService": "false"}},
     ],
 )
 def test_a_bucket_policy_that_keeps_out_the_administrator_is_changed_by_root(

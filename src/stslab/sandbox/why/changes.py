@@ -109,7 +109,7 @@ _ADDED = re.compile(
 _IN_ONE_REGION = re.compile("iam:.*|s3:(?!CreateBucket$|ListAllMyBuckets$).*")
 _MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])(?![0-9]*$)[0-9A-Za-z]{12}$")  # no account's id
 # The keys of a request that do not depend on who makes it.
-_OF_ANYONE = re.compile("aws:(Current|Epoch|Requested|Secure|SourceIp|UserAgent)|s3:(auth|sig|Tls)")
+_OF_ANYONE = re.compile("aws:(Current|Epoch|RequestedR|Secure|SourceIp|User|Via)|s3:(Res|auth|Tls)")
 
 
 class Option(msgspec.Struct, frozen=True):
