@@ -189,6 +189,9 @@ def test_credentials_that_fail_stop_with_4_and_the_run_goes_on_afterwards(learne
             assert done.code == 4, done.said
             assert words in " ".join(done.err.split())
             assert "Traceback" not in done.said
+    learner.write("credentials", UNKNOWN.replace("default", "mine"))
+    said = " ".join(learner.on_aws("run", "--profile", "mine").err.split())
+    assert "test them: aws sts get-caller-identity --profile mine." in said
     learner.sign_in()
     done = learner.on_aws("run")
     assert done.code == 0, done.said

@@ -44,9 +44,10 @@ def identify(clients: Clients) -> Learner:
         return Learner(str(response["Account"]), str(response["Arn"]), clients)
     except boto.ClientError as error:
         refused = refusal(error.response)
+        named = f" --profile {clients.own_profile}" if clients.own_profile else ""
         raise CredentialsError(
             f"AWS refused your credentials ({refused.code}): {refused.message}",
-            "Sign in again or set new ones, and test them: aws sts get-caller-identity.",
+            f"Sign in again or set new ones, and test them: aws sts get-caller-identity{named}.",
         ) from error
     except boto.BotoCoreError as error:
         outcome = failure(error, local=False)
@@ -229,9 +230,8 @@ def _denied(who: Learner, needed: Mapping[str, Collection[str]]) -> tuple[str, .
         return None
     denied: list[str] = []
     simulate = partial(_ask_iam, who.clients, "simulate_principal_policy", PolicySourceArn=source)
-    for resource in sorted(needed):
-        actions = list(needed[resource])
-        response = simulate(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
+    for resource, actions in sorted(needed.items()):
+        response = simulate(ActionNames=list(actions), ResourceArns=[resource], MaxItems=1000)
         if response is None:
             return None
         on = "" if resource == "*" else f" on {resource}"
@@ -256,8 +256,7 @@ def _principal(who: Learner) -> str:
 
 
 def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
-    response = _ask_iam(clients, "get_account_summary")
-    summary = response.get("SummaryMap", {}) if response else {}
+    summary = (_ask_iam(clients, "get_account_summary") or {}).get("SummaryMap", {})
     for kind, count in counts.items():
         entry = KINDS[kind].counted
         used, quota = summary.get(entry), summary.get(f"{entry}Quota")

@@ -203,6 +203,18 @@ def test_an_aws_cli_that_would_call_aws(doctor, aws, program: str, state: str, t
     assert told in checks["aws CLI"]["says"] + checks["aws CLI"]["fix"]
 
 
+@pytest.mark.parametrize(("version", "state"), [("1.45.11", "warning"), ("2.23.6", "good")])
+def test_an_aws_cli_that_can_not_use_the_credentials_of_a_real_account(
+    stslab: Stslab, aws, monkeypatch: pytest.MonkeyPatch, version: str, state: str
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    aws.write_text(f"#!/bin/sh\necho aws-cli/{version} Python/3.11.7")
+    aws.chmod(0o755)
+    said = json.loads(stslab("doctor", "--json", "--target", "aws").out)
+    (cli,) = [one for one in said["checks"] if one["name"] == "aws CLI"]
+    assert (cli["state"], "need version 2" in cli["fix"]) == (state, state == "warning")
+
+
 def test_a_state_folder_that_can_not_be_made(doctor, tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("")

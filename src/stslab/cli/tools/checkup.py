@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from stslab import __version__
 from stslab.aws import guard
 from stslab.aws.clients import own_clients
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import kind_of, selecting
+from stslab.aws.target import AWS, kind_of, selecting
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.durations import counted
@@ -80,7 +79,7 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         ("embedded account", _sandbox(home)),
         *(("profiles", _profiles(folder)) for folder in folders),
         ("denied accounts", _denied()),
-        ("aws CLI", _aws_cli()),
+        ("aws CLI", _aws_cli(where)),
         ("credentials", _account(where)),
     ]
     if of_class:
@@ -146,10 +145,10 @@ def _journal(home: Home) -> Iterator[Checked]:
         runs, unfinished = journal.runs(), journal.unfinished()
     yield checked("journal", f"whole; {counted(len(runs), 'run')}")
     for run in unfinished:
-        there = partial(selecting, run)
         what = f"run {run.id} ({run.lab}, account {run.account}, {run.target})"
         says = f"{what} began {run.started[:16].replace('T', ' ')} UTC and has not ended"
-        fix = f"Go on: {there('stslab run')}. Undo it: {there(f'stslab cleanup {run.id}')}"
+        undo = selecting(run, f"stslab cleanup {run.id}")
+        fix = f"Go on: {selecting(run, 'stslab run')}. Undo it: {undo}"
         yield checked("leftovers", says, fix, WARNING)
 
 
@@ -184,8 +183,8 @@ def _denied() -> Iterator[Checked]:
     yield Checked("denied accounts", GOOD if denied else NOTE, denied or "none")
 
 
-def _aws_cli() -> Iterator[Checked]:
-    """Whether the aws command is there, and takes its endpoint from a profile, as ours need."""
+def _aws_cli(where: Where) -> Iterator[Checked]:
+    """Whether the aws command is there, and does what our profiles for the account need."""
     found, install = shutil.which("aws"), "python -m pip install 'stslab[cli]'"
     if not found:
         fix = f"`stslab env` and `stslab shell` are for it: {install}"
@@ -201,6 +200,8 @@ def _aws_cli() -> Iterator[Checked]:
         return
     old = int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
     fix = f"It ignores the endpoint_url of profiles, and calls AWS. Get a newer one: {install}"
+    if version[1] == "1" and kind_of(where.target) == AWS:
+        old, fix = True, "On a real account `stslab env` and `stslab shell` need version 2 of it."
     yield checked("aws CLI", f"{version[0]}, {found}", fix if old else "", WARNING)
 
 
