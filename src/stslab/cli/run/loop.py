@@ -285,7 +285,6 @@ class Loop(AtPrompt):
             self.runner.do(stage, at)
             return
         call = evidence.call_of(step, self.runner.scope_to_show())
-        line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call)
         shown = [each for each in stage.steps if not _only_looks(each)]
@@ -293,14 +292,13 @@ class Loop(AtPrompt):
         documents = evidence.renamed(evidence.documents_of(call), self.here.names())
         draws = partial(scenes.step, why=step.why or "", documents=documents)
         before = self.heard.take()
-        scene = Scene(step.title, draws, place, before)
-        both = replace(scene, before=intro)
-        if intro and (before or not self.screen.fits(both, f"{step.identity} $ {line}")):
+        exercise = StepExercise(self.here, stage, at, Scene(step.title, draws, place, before))
+        exercise.fill_in(call)
+        both = replace(exercise.shown, before=intro)
+        if intro and (before or not self.screen.fits(both, f"{exercise.who} $ {exercise.command}")):
             self.enter(intro, "goes on")
         elif intro:
-            scene = both
-        exercise = StepExercise(self.here, stage, at, scene)
-        exercise.fill_in(call)
+            exercise.shown = both
         self.work(exercise)
         if step.profile:
             self._show_first_session(step.profile.name)

@@ -211,8 +211,9 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     wanted = request.params.get("ObjectAttributes", [""])
     if wanted == [""]:
         raise fault("InvalidRequest", SAYS["no attributes"])
-    for name in (one for one in wanted if one not in attributes):
-        raise invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", name)
+    if unknown := [name for name in wanted if name not in attributes]:
+        message = "Invalid attribute name specified."
+        raise invalid_argument(message, "x-amz-object-attributes", unknown[0])
     common = {"LastModified": version.modified, "VersionId": lookups.shown_id(bucket, version)}
     return common | {name: attributes[name] for name in wanted}
 

@@ -131,7 +131,7 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     if request.params.get("ChecksumType", kind) != kind:
         raise fault("InvalidRequest", SAYS["checksum mode"].format(kind))
     parts = tuple(_requested_parts(request, upload))
-    for small in (part for part in parts[:-1] if part.size < _SMALLEST):
+    if small := next((part for part in parts[:-1] if part.size < _SMALLEST), None):
         named = {"PartNumber": small.number, "ETag": small.etag, "ProposedSize": small.size}
         raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
     size = sum(part.size for part in parts)

@@ -111,7 +111,10 @@ def _text(shape: Shape, text: str) -> object:
     return _CONVERTERS[shape.type_name](text.strip())
 
 
-def integer(text: str, most: int = 2**31 - 1) -> int:
+_MOST_COUNTED = 2**31 - 1
+
+
+def integer(text: str, most: int = _MOST_COUNTED) -> int:
     """A decimal integer of 32 bits, or up to ``most``. Raises ValueError."""
     if not re.fullmatch("[+-]?[0-9]{1,19}", text) or abs(int(text)) > most:
         raise ValueError(text)
@@ -145,7 +148,6 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "pairs": pairs,
 }
 _MOST_METADATA = 2048
-_MOST_COUNTED = 2**31 - 1
 _ENCRYPTED, _SOURCE = "x-amz-server-side-encryption", "x-amz-copy-source"
 _DIGESTS = {"content-md5", "x-amz-trailer"}
 
