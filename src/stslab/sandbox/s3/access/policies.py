@@ -141,12 +141,7 @@ _ORDER = "Sid Effect Principal NotPrincipal Action NotAction Resource NotResourc
 _SYNTAX = ("Syntax errors in policy.", "Invalid policy syntax.")  # in IAM's words, and in S3's
 _UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
-# Condition keys of all services, of access points and of buckets with tags in use, and those that
-# STS and EC2 give their sessions: "IAM and AWS STS condition context keys" (Cross-service).
-_OF_NO_ACTION = re.compile(
-    r"(?:aws:|s3:(?:accesspoint|buckettag|dataaccesspoint)).*|ec2:sourceinstancearn"
-    r"|saml:(?:namequalifier|sub|sub_type)|[^:]*\.[^:]*:(?:amr|aud|(?:app_|user_)?id|sub)"
-)
+_OF_NO_ACTION = re.compile("|".join(_TABLES["keys of no action"]))
 
 
 def _checked(view: View, text: str, bucket: str) -> str:
@@ -233,8 +228,7 @@ def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterabl
         message = _UNREADABLE.get(one.test.operator.wants, "")
         if message and not all("${" in value for value in one.unreadable):
             raise _malformed(message)
-    named = {one.key.lower() for one in conditions}
-    keys = {_bare(key) for key in named if not _OF_NO_ACTION.fullmatch(key)}
+    keys = {_bare(one.key) for one in conditions if not _OF_NO_ACTION.fullmatch(one.key.lower())}
     if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise _malformed("Policy has an invalid condition key")
     for several in actions:
