@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -514,6 +515,65 @@ def test_a_key_that_a_denial_wants_is_asked_for(account, fresh):
     told = refused(account, lambda: s3.put_object(Bucket=f"b-{name}", Key="k", Body=b""))
     asking = told["changes"][0]["options"][0]
     assert asking["what"] == "Call it with --server-side-encryption VALUE."
+
+
+def unless(action: str, key: str, *values: str) -> dict[str, Any]:
+    """A Deny of the action, unless the key has one of the values."""
+    condition = {"StringNotEquals": {key: list(values)}}
+    return {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition}
+
+
+def advised(account: Account, name: str, service: str, operation: str, *policy: Any, **given: Any):
+    """What `why` says first to a user with this policy who makes the call."""
+    keys = user(account, name, *policy)
+    call = getattr(account.client(service, keys), operation)
+    return refused(account, partial(call, **given))["changes"][0]["options"][0]["what"]
+
+
+LIMIT = {"NumericGreaterThan": {"s3:max-keys": "10"}}
+FEW = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": LIMIT}
+
+
+STORED = unless("s3:PutObject", "s3:x-amz-storage-class", "ONEZONE*", "GLACIER")
+TAGGED = unless("s3:PutObjectTagging", "s3:RequestObjectTag/a", "b")
+
+
+@pytest.mark.parametrize(
+    ("denial", "call", "option"),
+    [
+        (STORED, {"put_object": {"Key": "k"}}, "--storage-class GLACIER"),
+        (TAGGED, {"put_object": {"Key": "k", "Tagging": "a=c"}}, "--tagging that sets a to b"),
+        (FEW, {"list_objects_v2": {}}, "--max-keys 10"),
+    ],
+)
+def test_the_option_that_a_denial_wants_is_named(account, fresh, denial, call, option):
+    name = f"why-{fresh}"
+    account.client("s3", "admin").create_bucket(Bucket=f"b-{name}")
+    ((operation, given),) = call.items()
+    given = {"Bucket": f"b-{name}", **given}
+    told = advised(account, name, "s3", operation, EVERYTHING, denial, **given)
+    assert told == f"Call it with {option}."
+
+
+def test_an_option_that_the_call_does_not_have_is_not_asked_for(account, fresh):
+    """Of a missing object, of a part of an upload, and of the boundary that a user has."""
+    name, s3 = f"why-{fresh}", account.client("s3", "admin")
+    s3.create_bucket(Bucket=f"b-{name}")
+    part: dict[str, Any] = {"Bucket": f"b-{name}", "Key": "k", "PartNumber": 1, "Body": b""}
+    part["UploadId"] = s3.create_multipart_upload(Bucket=f"b-{name}", Key="k")["UploadId"]
+    bounded = "arn:aws:iam::aws:policy/PowerUserAccess"
+    to_attach = {"UserName": "admin", "PolicyArn": bounded}
+    others = unless("*", "iam:PermissionsBoundary", bounded)
+    missing = {"Bucket": f"b-{name}", "Key": "missing"}
+    calls: list[tuple[str, str, Any, dict[str, Any]]] = [
+        ("s3", "get_object", unless("s3:ListBucket", "s3:prefix", "home/"), missing),
+        ("s3", "upload_part", unless("s3:PutObject", "s3:x-amz-acl", "private"), part),
+        ("iam", "attach_user_policy", others, to_attach),
+    ]
+    for service, operation, denial, given in calls:
+        who = f"{name}-{operation}"
+        told = advised(account, who, service, operation, EVERYTHING, denial, **given)
+        assert told.startswith("Take statement 2 out of")
 
 
 def test_advice_about_a_second_resource_keeps_what_the_first_one_added(account, shell, fresh):

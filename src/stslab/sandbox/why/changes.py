@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import PolicyError
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize, parse
@@ -30,16 +31,17 @@ Document = Mapping[str, Any]
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """A request, and all policies that apply to it, by kind.
+    """A request, the policies that apply to it, by kind, and the options that its command takes.
 
     A boundary or session policy that is known, but has no document, allows nothing.
     """
 
     request: Request
     policies: Mapping[PolicyKind, tuple[NamedPolicy, ...]]
+    takes: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, logged: Decided) -> Situation | None:
+    def of(cls, logged: Decided, takes: frozenset[str]) -> Situation | None:
         """That of a logged decision; None if the log can't lead to the same decision."""
         if "policies" not in logged:
             return None
@@ -50,7 +52,7 @@ class Situation(msgspec.Struct, frozen=True):
                 kind = PolicyKind(one["layer"])
                 named = NamedPolicy(one["policy"], parse(one["document"], kind))
                 held[kind] = (*held.get(kind, ()), named)
-            situation = cls(_request(logged), held)
+            situation = cls(_request(logged), held, takes)
         except PolicyError:
             return None
         return situation if situation.decide().outcome == logged["decision"] else None
@@ -70,8 +72,7 @@ class Situation(msgspec.Struct, frozen=True):
         """The situation with these values of condition keys in the request."""
         asked, gone = self.request.context, {key.lower() for key in context}
         kept = {key: value for key, value in asked.items() if key.lower() not in gone}
-        request = msgspec.structs.replace(self.request, context=kept | dict(context))
-        return Situation(request, self.policies)
+        return replace(self, request=replace(self.request, context=kept | dict(context)))
 
     def with_policy(self, kind: PolicyKind, name: str, document: Document | None) -> Situation:
         """The situation with this document as the named policy, old or new; None: without it."""
@@ -80,7 +81,7 @@ class Situation(msgspec.Struct, frozen=True):
             del held[name]
         else:
             held[name] = NamedPolicy(name, parse(dict(document), kind))
-        return Situation(self.request, {**self.policies, kind: tuple(held.values())})
+        return replace(self, policies={**self.policies, kind: tuple(held.values())})
 
 
 def _request(logged: Decided) -> Request:
@@ -161,7 +162,7 @@ def _asked_otherwise(
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)
         known = may_have(key, action) and key.lower() != fixed
-        if known and value and (way := _way_to_fill(key, value)):
+        if known and value and (way := _way_to_fill(situation, key, value)):
             values[key], ways[key] = value, way
     if values:
         yield Option(f"Call it {' and '.join(ways.values())}.", situation.asked_with(values))
@@ -212,8 +213,7 @@ def _fitting(source: Document, failing: Sequence[Document]) -> Document:
         keys, found = condition[test["operator"]], test["found"]
         lists = isinstance(found, str) and "not" not in test["operator"].lower()
         if lists and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
-            before = keys[test["key"]]
-            keys[test["key"]] = [*([before] if isinstance(before, str) else before), found]
+            keys[test["key"]] = [*listed(keys[test["key"]]), found]
         else:
             del keys[test["key"]]
     kept = {operator: keys for operator, keys in condition.items() if keys}
@@ -327,7 +327,7 @@ def _denies(situation: Situation, command: str) -> bool:
     admin = Principal.from_arn(f"arn:aws:iam::{owner}:user/admin")
     context = {key: one for key, one in asked.context.items() if _OF_ANYONE.match(key)}
     changing = Request(admin, action, bucket, context, owner)
-    decision = msgspec.structs.replace(situation, request=changing).decide()
+    decision = replace(situation, request=changing).decide()
     return any(one.kind is PolicyKind.RESOURCE and one.denies for one in decision.layers)
 
 
@@ -344,30 +344,31 @@ def _profile(account: str | None, as_root: bool = False) -> str:
     return (("partner", "partner-root") if account == PARTNER else ("admin", "root"))[as_root]
 
 
+_OPTION = re.compile("--([a-z-]+)")
 _CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
 
 
-def _way_to_fill(key: str, value: str) -> str:
-    """How a caller sets the key to this value; empty if a caller can't."""
+def _way_to_fill(situation: Situation, key: str, value: str) -> str:
+    """How this call sets the key to this value; empty if it can't."""
     name, _, tag = key.partition("/")
     if (name.lower(), value.lower()) == ("aws:multifactorauthpresent", "false"):
         return ""
-    return str(texts()["filled"].get(name.lower(), "")).format(value=value, tag=tag)
+    way = str(texts()["filled"].get(name.lower(), "")).format(value=value, tag=tag)
+    option = _OPTION.match(way)
+    return way if not option else f"with {way}" if option[1] in situation.takes else ""
 
 
 def _value(test: Document, *, holding: bool) -> str:
     """A value of the key that may make the test hold, or not hold; empty if none is known."""
     if test["key"].lower() == "aws:multifactorauthage":
         return "0"  # of a new code
-    first = next(iter(listed(test["wanted"])), "")
+    first = next((one for one in listed(test["wanted"]) if re.fullmatch("[^*?]+", one)), "")
     operator = test["operator"].lower()
     if operator == "null":
         return "VALUE" if (first.lower() == "false") is holding else ""
     if "bool" in operator and not holding:
         return {"true": "false", "false": "true"}.get(first.lower(), "")
-    if "*" in first or "?" in first:
-        return ""
-    return first if ("not" not in operator) is holding else ""
+    return first if ("not" not in operator) is holding or "than" in operator else ""
 
 
 def protects(key: str) -> str:

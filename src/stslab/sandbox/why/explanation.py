@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from botocore import xform_name
 from msgspec.structs import asdict
 
 from stslab.errors import PolicyError
 from stslab.policy import messages
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch
+from stslab.sandbox.api import operations
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event
 from stslab.sandbox.why.changes import Option, Situation, additions, options, texts
 from stslab.structures import without
@@ -76,17 +78,22 @@ def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
-    situation, reason = Situation.of(decision), decision["reason"]
+    situation, reason = Situation.of(decision, _options(event)), decision["reason"]
     why = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
     kinds = dict.fromkeys(one["layer"] for one in decision["layers"] if one["blocks"])
     if len(kinds) > 1:
         why += f" Each of these refuses, and has to be changed: {', '.join(kinds)}."
     if decision["action"] == "s3:ListBucket" and _ON_OBJECT.fullmatch(event["eventName"]):
         why += " There is no such object, which S3 says only to callers who may list the bucket."
-    if situation is None:
-        return _explanation(event, decision, why, [])
-    advice, complete = _plan(situation)
+    advice, complete = _plan(situation) if situation else ((), None)
     return {**_explanation(event, decision, why, advice), "complete": complete}
+
+
+def _options(event: Event) -> frozenset[str]:
+    """The options of the aws command that makes the request; none if a service makes it."""
+    service, by = event["eventSource"].partition(".")[0], event["userIdentity"].get("invokedBy")
+    shape = None if by else operations.operation(service, event["eventName"]).input_shape
+    return frozenset(xform_name(name, "-") for name in (shape.members if shape else ()))
 
 
 def _explanation(event: Event, decision: Decided | None, why: str, advice: Advice) -> Explanation:
@@ -114,9 +121,8 @@ def _plan(situation: Situation) -> tuple[Advice, bool]:
     for _ in range(_MOST_ROUNDS):
         layer = next((each for each in situation.decide().layers if each.blocks), None)
         working = _working(situation, layer) if layer else ()
-        if layer is None or not working:
-            break
-        plan.append((str(layer.kind), working))
+        if layer and working:
+            plan.append((str(layer.kind), working))
         after = next((each.after for each in working if each.after), None)
         if after is None:
             break
@@ -143,10 +149,8 @@ def _tried(situation: Situation, layer: Layer, ideas: Iterator[Option]) -> Itera
 
 def _weight(situation: Situation, layer: Layer) -> int:
     """0 if the layer does not refuse; otherwise 1 and the number of Denies that apply."""
-    for each in situation.decide().layers:
-        if each.kind is layer.kind and each.blocks:
-            return 1 + len([*each.statements(Mismatch.NONE, allows=False)])
-    return 0
+    same = (one for one in situation.decide().layers if one.kind is layer.kind and one.blocks)
+    return sum(1 + len([*one.statements(Mismatch.NONE, allows=False)]) for one in same)
 
 
 # -- requests, tokens and assertions that were not authenticated ----------------------------------
