@@ -8,9 +8,9 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -62,19 +62,16 @@ def tags_of_set(
 
 
 def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
+    kind = "object" if most == MOST_ON_OBJECTS else "bucket"
     if len(tags) > most:
-        kind = "Object tags" if most == MOST_ON_OBJECTS else "Bucket tag count"
-        raise fault("BadRequest", f"{kind} cannot be greater than {most}")
+        raise fault("BadRequest", SAYS[f"tags of {kind}"].format(most))
     for key, value in tags.items():
         if not _KEY.fullmatch(key):
             raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if not _VALUE.fullmatch(value):
             raise fault("InvalidTag", SAYS["tag value"], TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
-            message = "System tags cannot be added/updated by requester"
-            if most == MOST_ON_OBJECTS:
-                message = "Your TagKey cannot be prefixed with aws:"
-            raise fault("InvalidTag", message, TagKey=key)
+            raise fault("InvalidTag", SAYS[f"system tag of {kind}"], TagKey=key)
     return tags
 
 
@@ -99,17 +96,40 @@ class _Wrong(msgspec.Struct, frozen=True):
             raise fault(self.code, self.says.format(*found), dict(named) if self.argument else {})
 
 
+_FILTER = "Filter.Key.FilterRules"
 _Rows = Mapping[str, Mapping[str, tuple[_Wrong, ...]]]
 _WRONG = msgspec.convert(beside(__file__, "settings.yaml"), _Rows)
 
 
 def _name_notifications(notifications: Document) -> None:
-    """Each configuration gets an id, and the names of its filters begin with a capital letter."""
-    for name, rows in notifications.items():
-        for row in rows if name.endswith("Configurations") else ():
-            row["Id"] = row.get("Id") or str(uuid.uuid4())
-            for rule in ((row.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ():
-                rule["Name"] = (rule.get("Name") or "").capitalize()
+    """Each configuration gets an id, and the names of its filters begin with a capital letter.
+
+    Two of them can't be for the same event and key ("Configuring event notifications using object
+    key name filtering").
+    """
+    rows = jmespath.search("*[] | [?Events]", notifications) or ()
+    for row in rows:
+        row["Id"] = row.get("Id") or str(uuid.uuid4())
+        for rule in jmespath.search(_FILTER, row) or ():
+            rule["Name"] = rule["Name"].capitalize()
+    for one, other in combinations(rows, 2):
+        overlap = any(
+            all(a.startswith(b) or b.startswith(a) for a, b in zip(*scopes, strict=True))
+            for scopes in product(_scopes(one), _scopes(other))
+        )
+        if overlap and (one.get("Filter") or other.get("Filter")):
+            raise fault("InvalidArgument", SAYS["notifications ambiguous"])
+        if overlap:
+            told = ", ".join(one["Events"] + other["Events"])
+            raise invalid_argument(SAYS["notifications overlap"], "Event", told)
+
+
+def _scopes(row: Document) -> Iterator[tuple[str, str, str]]:
+    """What events and keys begin with, and what keys end with, read backwards."""
+    rules = {rule["Name"]: rule["Value"] for rule in jmespath.search(_FILTER, row) or ()}
+    for event in row["Events"]:
+        begin = f"{event}$".partition("*")[0]  # s3:ObjectCreated:* is all with s3:ObjectCreated:
+        yield begin, rules.get("Prefix", ""), rules.get("Suffix", "")[::-1]
 
 
 def _name_rules(lifecycle: Document) -> None:

@@ -51,7 +51,7 @@ class Stack(Record, frozen=True, kw_only=True):
     reason: str = ""
     updated: Moment | None = None
     deleted: Moment | None = None
-    previous: Config | None = None  # what a failed update rolls back to
+    previous: Config | None = None  # what a rollback restores; it made what a cleanup deletes
     resources: tuple[str, ...] = ()  # logical ids, in the order of creation
     leftovers: tuple[Leftover, ...] = ()
     events: int = 0  # how many there were so far

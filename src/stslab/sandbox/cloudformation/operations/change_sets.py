@@ -14,20 +14,8 @@ from stslab.sandbox.cloudformation.template.template import ANATOMY, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
 
-NO_CHANGES = (
-    "The submitted information didn't contain changes. Submit different information to create a "
-    "change set."
-)
-INVALID = (
-    "The following hook(s)/validation failed: [{}]. To troubleshoot Early Validation errors, use "
-    "the DescribeEvents API for detailed failure information."
-)
-BOTH = (
-    "Either DisableRollback or OnStackFailure can be specified, but not both. Validation error as "
-    "OnStackFailure parameter was specified during CreateChangeSet."
-)
+SAYS = ANATOMY["change sets"]
 REVIEW = "REVIEW_IN_PROGRESS"
-NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
 
 
 def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
@@ -44,8 +32,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
         attributes = ["ClientToken"] if old.token and params.get("ClientToken") else []
         attributes += ["Template"] if old.config.template != wanted.template else []
         attributes += ["Parameters"] if old.config.parameters != wanted.parameters else []
-        mismatch = "cannot be created due to a mismatch with existing attribute"
-        why = f"{mismatch} {attributes[0]}" if attributes else "already exists"
+        why = SAYS["mismatch"].format(*attributes) if attributes else "already exists"
         raise already_exists(f"ChangeSet {name} {why}")
     change_set = ChangeSet(
         account=request.account,
@@ -97,7 +84,7 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
     if not same and not errors:
         return replace(change_set, changes=changes)
     hooks = ", ".join(sorted({VALIDATIONS[one["ValidationName"]] for one in errors}))
-    reason = INVALID.format(hooks) if errors else NO_CHANGES
+    reason = SAYS["not valid"].format(hooks) if errors else SAYS["unchanged"]
     failed = {"status": "FAILED", "execution_status": "UNAVAILABLE"}
     return replace(change_set, errors=errors, reason=reason, **failed)
 
@@ -140,7 +127,8 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
             status = f"execution status of [{change_set.execution_status}]"
         refusal = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current"
         raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
-    require(not change_set.on_failure or request.params.get("DisableRollback") is None, BOTH)
+    both = change_set.on_failure and request.params.get("DisableRollback") is not None
+    require(not both, SAYS["both"])
     reviewed = stack.status == REVIEW
     if not reviewed:
         stacks.check_updatable(stack, request.params)
@@ -184,7 +172,7 @@ def find_change_set(view: View, request: ApiRequest, name: str) -> tuple[Stack, 
 def _find(view: View, request: ApiRequest, name: str) -> tuple[Stack | None, ChangeSet | None]:
     if name.startswith("arn:"):
         return lookups.addressed(view, request), view.get(ChangeSet, request.account, name)
-    require(request.params.get("StackName"), NEEDS_STACK)
+    require(request.params.get("StackName"), SAYS["no stack"])
     stack = stacks.existing(view, request)
     return stack, _named(view, stack, name)
 

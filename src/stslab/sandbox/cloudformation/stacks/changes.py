@@ -123,7 +123,7 @@ class _Comparison:
         new = _written(self.wanted, logical_id, target)
         causes: list[Properties] = [
             {**direct, **cause, "CausingEntity": reference.text}
-            for reference in references(new)
+            for reference in dict.fromkeys(references(new))
             if (cause := self._cause(reference))
         ]
         by_parameter = any(cause["ChangeSource"] == "ParameterReference" for cause in causes)

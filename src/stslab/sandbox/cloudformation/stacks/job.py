@@ -162,9 +162,9 @@ class Job:
     def lookup(self, reference: Reference) -> Value:
         return value_in({reference.name: self.resource(reference.name)}, reference)
 
-    def stack_becomes(self, status: str, reason: str = "") -> None:
+    def stack_becomes(self, status: str, reason: str = "", **members: Value) -> None:
         with self.state.transaction() as tx:
-            stack_becomes(tx, self.undisturbed(tx), status, reason)
+            stack_becomes(tx, replace(self.undisturbed(tx), **members), status, reason)
 
     def _shown(self, logical_id: str) -> Properties | None:
         """The properties in the events, except those of a cleanup; masked if they are not known."""

@@ -18,23 +18,14 @@ from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import Errors, Job, stack_becomes
-from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
-from stslab.sandbox.cloudformation.template.blueprint import waves
+from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, SAYS, Step
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, waves
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
-_REPLACING = (
-    "Requested update requires the creation of a new physical resource; hence creating one."
-)
 _UNDONE = frozenset({"UPDATE_FAILED", "UPDATE_IN_PROGRESS"})
 _ATTEMPTS = 3
 _END = "_COMPLETE"
-_INVALID = (
-    "Validation failed with {} error(s). Call DescribeEvents to retrieve the full list of issues "
-    "with resource and property details, resolve each error, then retry the operation."
-)
-_SEE_FAILED = "Validation failure detected. See the operation's FAILED event for details."
-_LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
 
 
 def delete_stack(job: Job) -> None:
@@ -50,11 +41,9 @@ def delete_stack(job: Job) -> None:
         job.stack_becomes("DELETE_FAILED", _failure("delete", failed))
         return
     with job.state.transaction() as tx:
-        stack = job.stack_in(tx)
-        for change_set in lookups.change_sets(tx, stack):
+        for change_set in lookups.change_sets(tx, job.stack_in(tx)):
             tx.delete(change_set)
-        tx.put(replace(stack, change_sets=()))
-    job.stack_becomes("DELETE_COMPLETE")
+    job.stack_becomes("DELETE_COMPLETE", change_sets=())
 
 
 def _failure(verb: str, names: Iterable[str]) -> str:
@@ -91,8 +80,12 @@ def _retained(job: Job, resource: StackResource) -> bool:
 
 
 def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
-    """End an update or its rollback: delete replaced and ``unwanted`` resources, or leave them."""
+    """End an update or its rollback: delete replaced and ``unwanted`` resources, or leave them.
+
+    The template that made them has their dependencies.
+    """
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
+    needs |= Blueprint(job.state.snapshot, job.stack, job.stack.previous or job.stack.config).needs
     status = job.began.status.removesuffix("_CLEANUP_IN_PROGRESS")
     reason = ""
     for wave in reversed(waves(needs)):
@@ -104,14 +97,12 @@ def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
             if not failed and not kept:
                 break
         else:
-            reason = _LEFT_BEHIND if status == "UPDATE_COMPLETE" else ""
+            reason = SAYS["left behind"] if status == "UPDATE_COMPLETE" else ""
     with job.state.transaction() as tx:
         for resource in unwanted:
             tx.delete(resource)
-        stack = job.stack_in(tx)
-        left = tuple(lookups.resources(tx, stack))
-        tx.put(replace(stack, resources=left, previous=None, leftovers=()))
-    job.stack_becomes(status, reason)
+    left = tuple(job.resources)
+    job.stack_becomes(status, reason, resources=left, previous=None, leftovers=())
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
@@ -159,10 +150,11 @@ def _carry_out(job: Job, done: str, failing: str, then: str = "") -> None:
         job.stack_becomes(failing, reason)
     if errors:
         failed = job.began.status.replace("_IN_PROGRESS", "_FAILED")
+        why = SAYS["not valid"].format(len(errors))
         with job.state.transaction() as tx:
-            stack_becomes(tx, job.undisturbed(tx), failed, _INVALID.format(len(errors)), errors)
+            stack_becomes(tx, job.undisturbed(tx), failed, why, errors)
             if failing != failed:
-                stack_becomes(tx, job.stack_in(tx), failing, _SEE_FAILED)
+                stack_becomes(tx, job.stack_in(tx), failing, SAYS["see failed"])
 
 
 def _deploy(job: Job) -> None:
@@ -237,7 +229,7 @@ def _update(job: Job, logical_id: str) -> Step | None:
     half_replaced = replaced and resource.status != "UPDATE_COMPLETE"
     act, reason = partial(_change, job, resource, properties, tags), ""
     if half_replaced or set(names) & TYPES[resource.type].marked("replaces"):
-        act, reason = partial(_replace, job, resource, properties), _REPLACING
+        act, reason = partial(_replace, job, resource, properties), SAYS["replacing"]
     elif not names and tags == resource.tags and resource.status.endswith(_END):
         told = resource.deletion_policy, resource.metadata
         resource = job.change_resource(logical_id, **steps.declared_members(job, logical_id))
@@ -315,8 +307,9 @@ def roll_back_update(job: Job) -> None:
             return
         for name in known:
             job.change_resource(name, **steps.declared_members(job, name))
-    job.change_stack(config=job.blueprint.config)
-    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+    config, previous = job.blueprint.config, job.stack.config
+    status = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+    job.stack_becomes(status, config=config, previous=previous)
 
 
 def _restore(job: Job, logical_id: str) -> None:

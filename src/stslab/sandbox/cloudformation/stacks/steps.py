@@ -20,13 +20,12 @@ from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 from stslab.structures import beside
 
-_CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
 RESTORED = ("physical_id", "properties", "attributes", "tags")
 """The members of a resource that its handler sets, and that a rollback restores."""
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
-_ERRORS = beside(__file__, "errors.yaml")
-_CODES = {code: handler for handler, codes in _ERRORS["codes"].items() for code in codes}
-_OWN: Mapping[str, str] = _ERRORS["own"]
+SAYS = beside(__file__, "errors.yaml")
+_CODES = {code: handler for handler, codes in SAYS["codes"].items() for code in codes}
+_OWN: Mapping[str, str] = SAYS["own"]
 _GENERAL = "GeneralServiceException"
 # A denied iam:CreateRole is told as if it were about tags, which the request may have.
 _TAGGING = re.compile(r"perform: (iam:(CreateRole|(Unt|T)ag\w+)|s3:PutBucketTagging) ")
@@ -55,7 +54,7 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
     failed: list[str] = []
     for step in steps:
         stop = failed and step.verb != "DELETE"  # deletions continue after a failure
-        why = _CANCELLED[step.verb] if stop else attempt(job, step)
+        why = SAYS["cancelled"][step.verb] if stop else attempt(job, step)
         if why:
             failed.append(step.logical_id)
             job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why)
@@ -97,7 +96,7 @@ def _service_error(refused: Refused, resource: StackResource) -> str:
     trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
     told = f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)"
     if _TAGGING.search(refused.message):
-        told, code = _ERRORS["may not tag"].format(told), "UnauthorizedTaggingOperation"
+        told, code = SAYS["may not tag"].format(told), "UnauthorizedTaggingOperation"
     return _handler_error(told, code)
 
 
@@ -160,7 +159,7 @@ def check_policies(job: Job, resource: StackResource, properties: Properties) ->
         if other.properties.get("PolicyName") == name and mine & {*holders(other.properties)}
     ]
     if name and found:
-        raise BadProperties(f"{_ERRORS['shared']} Found stacks: [{', '.join(found)}]")
+        raise BadProperties(f"{SAYS['shared']} Found stacks: [{', '.join(found)}]")
 
 
 def create(job: Job, logical_id: str) -> None:
