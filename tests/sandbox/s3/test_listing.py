@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.s3.alone import Alone
 
-from stslab.sandbox.s3 import lookups
+from stslab.sandbox.api import pages
 
 _many = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 _names = st.sets(st.text("ab/é ", min_size=1, max_size=5), max_size=8)
@@ -223,6 +223,6 @@ def test_delete_markers_are_between_the_versions(s3: Alone) -> None:
 
 def test_no_id_begins_like_an_option_of_a_command() -> None:
     """AWS's answers in localstack/localstack, test_object_version_id_format."""
-    ids = [lookups.token(f"{number:014x}abcdef") for number in range(300)]
+    ids = [pages.token(f"{number:014x}abcdef") for number in range(300)]
     assert all(re.fullmatch(r"[A-Za-z0-9._]{32}", one) for one in ids)
-    assert [lookups.in_token(one)[:14] for one in ids] == [f"{n:014x}" for n in range(300)]
+    assert [pages.in_token(one)[:14] for one in ids] == [f"{n:014x}" for n in range(300)]

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.iam.answers import Members, Uses, tags
@@ -24,27 +24,18 @@ _Detailed = User | Role | Group | ManagedPolicy
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
     attached, bounding = answers.uses_of(view, account)
-    devices = list(view.all(identities.MfaDevice, account))
-    providers = identities.OidcProvider, identities.SamlProvider
+    kinds, devices = lookups.KINDS.items(), view.all(identities.MfaDevice, account)
+    there = {row.quota.removesuffix("PerAccount"): view.count(kind, account) for kind, row in kinds}
     counts = {
+        **{name: there[name] for name in there.keys() & lookups.SUMMARISED},
         "AccountAccessKeysPresent": int(bool(lookups.access_keys(view, account, None))),
-        "AccountMFAEnabled": 0,
-        "AccountPasswordPresent": 1,
-        "AccountSigningCertificatesPresent": 0,
-        "GlobalEndpointTokenVersion": 1,
-        "Groups": view.count(Group, account),
-        "InstanceProfiles": view.count(identities.InstanceProfile, account),
-        "MFADevices": len(devices),
+        "MFADevices": there["VirtualMFADevices"],
         "MFADevicesInUse": sum(bool(one.enabled) for one in devices),
-        "Policies": view.count(ManagedPolicy, account),
         "PolicyVersionsInUse": len({*attached, *bounding}),
-        "Providers": sum(view.count(kind, account) for kind in providers),
-        "Roles": view.count(Role, account),
-        "ServerCertificates": 0,
-        "Users": view.count(User, account),
+        "Providers": there["OpenIdConnectProviders"] + there["SAMLProviders"],
     }
     quotas = {f"{name}Quota": most for name, most in lookups.SUMMARISED.items()}
-    return {"SummaryMap": {**quotas, **counts}}
+    return {"SummaryMap": {**quotas, **lookups.FIXED, **counts}}
 
 
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
@@ -60,14 +51,14 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
             policy for policy in aws_policies.all() if any(policy.arn in used for used in uses)
         ),
     }
-    entries = [
-        (kind, entity)
-        for kind, entities in found.items()
+    placed = {
+        f"{number} {entity.key}": entity
+        for number, (kind, entities) in enumerate(found.items())
         if not wanted or kind in wanted
-        for entity in answers.by_name(entities)
-    ]
+        for entity in entities
+    }
     show = partial(_detail, view, uses, request.now)
-    answer = answers.page("entries", entries, request.params, lambda entry: show(entry[1]))
+    answer = pages.page(request, "entries", placed, lambda place: show(placed[place]), str)
     entries = answer.pop("entries")
     for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
         answer[name] = [details for member, details in entries if member == name]
@@ -110,7 +101,7 @@ def get_outbound_web_identity_federation_info(_view: View, request: ApiRequest) 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
     alias = lookups.account(view, request.account).alias
-    return answers.page("AccountAliases", [alias] if alias else [], request.params, str)
+    return pages.page(request, "AccountAliases", [alias] if alias else [], str, str)
 
 
 def create_account_alias(tx: Transaction, request: ApiRequest) -> None:

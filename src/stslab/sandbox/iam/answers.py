@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from stslab.sandbox.api import faults, policies
-from stslab.sandbox.api.model import ApiRequest, Params, tag_list
+from stslab.sandbox.api import pages, policies
+from stslab.sandbox.api.model import ApiRequest, tag_list
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
@@ -21,46 +21,9 @@ Members = dict[str, Any]
 Uses = tuple[Mapping[str, int], Mapping[str, int]]
 """How often each managed policy is attached, and is a boundary, in an account, by ARN."""
 N = TypeVar("N", bound=Named)
-T = TypeVar("T")
-_DEFAULT_ITEMS = 100
 
 
-# -- lists in pages: MaxItems, Marker and IsTruncated ---------------------------------------
-
-
-def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
-    """The answer with one page of ``items``, each converted by ``show``, in ``member``.
-
-    The marker holds the last item's account and name: the next page skips nothing if it is deleted.
-    Raises ValidationError for an invalid marker.
-    """
-    start = _start(params.get("Marker"), items)
-    end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
-    shown = [show(item) for item in items[start:end]]
-    answer: Members = {member: shown, "IsTruncated": end < len(items)}
-    if end < len(items):
-        text = f"{end}:{_name(items[end - 1])}"
-        answer["Marker"] = base64.urlsafe_b64encode(text.encode()).decode()
-    return answer
-
-
-def _start(marker: str | None, items: Sequence[object]) -> int:
-    if marker is None:
-        return 0
-    try:
-        number, _, last = base64.urlsafe_b64decode(marker).decode().partition(":")
-        start = min(max(int(number), 0), len(items))
-    except ValueError as error:
-        raise faults.invalid("Invalid Marker.") from error
-    places = range(start, 0, -1)
-    same = (place for place in places if _name(items[place - 1]) == last)
-    before = (place for place in places if _name(items[place - 1]) < last)
-    return next(same, next(before, 0))
-
-
-def _name(item: object) -> str:
-    parts = (str(getattr(item, part, "")) for part in ("account", "name"))
-    return (item if isinstance(item, str) else ":".join(parts)).lower()
+# -- lists ----------------------------------------------------------------------------------
 
 
 def listed(
@@ -68,13 +31,13 @@ def listed(
 ) -> Members:
     """A page of all things of a kind in the account, below the request's PathPrefix."""
     items = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
-    return page(member, items, request.params, partial(show, view))
+    return pages.page(request, member, items, partial(show, view))
 
 
 def by_name(items: Iterable[N], prefix: str | None = None) -> list[N]:
     """The items whose path begins with ``prefix``, sorted by name."""
     below = (item for item in items if item.path.startswith(prefix or "/"))
-    return sorted(below, key=lambda item: item.name.lower())
+    return sorted(below, key=attrgetter("key"))
 
 
 # -- single things ---------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, SamlProvider, User
@@ -98,7 +99,7 @@ def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
     tags = answers.tags(lookups.named(view, kind, request).tags)
-    return answers.page("Tags", tags, request.params, dict)
+    return pages.page(request, "Tags", tags, dict, itemgetter("Key"))
 
 
 _KINDS: Mapping[str, type] = {

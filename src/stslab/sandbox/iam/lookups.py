@@ -45,7 +45,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 _ROWS = msgspec.convert(beside(__file__, "kinds.yaml"), dict[str, Kind])
 KINDS: Mapping[type[Record], Kind] = {TABLES[table]: kind for table, kind in _ROWS.items()}
 _QUOTAS: Mapping[str, dict[str, int]] = beside(__file__, "quotas.yaml")
-SUMMARISED = _QUOTAS["summarised"]
+SUMMARISED, FIXED = _QUOTAS["summarised"], _QUOTAS["fixed"]
 QUOTAS = SUMMARISED | _QUOTAS["others"]
 _KEYS: Mapping[type[Record], Callable[[str], str]] = {
     ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower() if _POLICY_ARN.match(arn) else "",

@@ -5,11 +5,12 @@ import hmac
 import io
 import secrets
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import MfaDevice, User
@@ -162,25 +163,23 @@ def get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
-    user = lookups.owner(view, request)
-    serials = sorted(user.mfa_devices) if user else ()
-    found = (lookups.find(view, MfaDevice, request.account, one) for one in serials)
-    shown = [
-        {"UserName": user and user.name, "SerialNumber": one.serial, "EnableDate": one.enabled}
-        for one in filter(None, found)
-    ]
-    return answers.page("MFADevices", shown, request.params, dict)
+    user, every = lookups.owner(view, request), view.all(MfaDevice, request.account)
+    own = [device for device in every if user and device.serial in user.mfa_devices]
+    return pages.page(request, "MFADevices", own, partial(_shown, view))
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
-    status = request.params.get("AssignmentStatus", "Any")
-    shown = []
-    for device in sorted(view.all(MfaDevice, request.account), key=lambda one: one.serial):
-        if status in ("Any", "Assigned" if device.enabled else "Unassigned"):
-            user = view.get(User, device.account, device.user)
-            whose = {"EnableDate": device.enabled, "User": answers.user(user) if user else None}
-            shown.append({"SerialNumber": device.serial, **whose})
-    return answers.page("VirtualMFADevices", shown, request.params, dict)
+    every, wanted = view.all(MfaDevice, request.account), request.params.get("AssignmentStatus")
+    left_out = {"Assigned": False, "Unassigned": True}.get(wanted or "")
+    some = [device for device in every if bool(device.enabled) is not left_out]
+    return pages.page(request, "VirtualMFADevices", some, partial(_shown, view))
+
+
+def _shown(view: View, device: MfaDevice) -> Answer:
+    """The members of a device in both lists."""
+    user = view.get(User, device.account, device.user)
+    whose = {"User": answers.user(user), "UserName": user.name} if user else {}
+    return {"SerialNumber": device.serial, "EnableDate": device.enabled, **whose}
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:

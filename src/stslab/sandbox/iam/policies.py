@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
-from stslab.sandbox.api import faults, policies
+from stslab.sandbox.api import faults, pages, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
 from stslab.sandbox.iam.aws_policies import OWNER
@@ -58,9 +58,12 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
         attached = uses[0] if usage != "PermissionsBoundary" else {}
         bounding = uses[1] if usage != "PermissionsPolicy" else {}
         policies = [one for one in policies if one.arn in attached or one.arn in bounding]
-    by_name = answers.by_name(policies, params.get("PathPrefix"))
-    listed = sorted(by_name, key=lambda one: str(one.created) if one.account == OWNER else "")
-    return answers.page("Policies", listed, params, partial(answers.policy, uses=uses))
+    listed = answers.by_name(policies, params.get("PathPrefix"))
+    return pages.page(request, "Policies", listed, partial(answers.policy, uses=uses), _place)
+
+
+def _place(policy: ManagedPolicy) -> str:
+    return f"{policy.created if policy.account == OWNER else ''} {policy.key}"
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
@@ -99,10 +102,10 @@ def get_policy_version(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policy_versions(view: View, request: ApiRequest) -> Answer:
-    """The newest version comes first."""
     policy = lookups.named(view, ManagedPolicy, request)
     show = partial(answers.policy_version, policy, with_document=False)
-    return answers.page("Versions", policy.versions[::-1], request.params, show)
+    place = "{0.version_id:>9}".format
+    return pages.page(request, "Versions", policy.versions, show, place, descending=True)
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
@@ -153,12 +156,14 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         word = entity.table.title()
         return {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
 
-    holders: list[User | Group | Role] = []
-    for kind in _HOLDERS:
-        if params.get("EntityFilter") in (None, kind.table.title()):
-            having = filter(has, view.all(kind, request.account))
-            holders += answers.by_name(having, params.get("PathPrefix"))
-    answer = answers.page("all", holders, params, shown)
+    holders = {
+        f"{number} {entity.key}": entity
+        for number, kind in enumerate(_HOLDERS)
+        if params.get("EntityFilter") in (None, kind.table.title())
+        for entity in answers.by_name(view.all(kind, request.account), params.get("PathPrefix"))
+        if has(entity)
+    }
+    answer = pages.page(request, "all", holders, lambda place: shown(holders[place]), str)
     every = answer.pop("all")
     for word in ("User", "Group", "Role"):
         answer[f"Policy{word}s"] = [one for one in every if f"{word}Name" in one]
@@ -215,8 +220,8 @@ def _inline(holder: Identity, request: ApiRequest) -> str:
 
 
 def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
-    names = sorted(lookups.named(view, kind, request).inline)
-    return answers.page("PolicyNames", names, request.params, str)
+    names = lookups.named(view, kind, request).inline
+    return pages.page(request, "PolicyNames", names, str, str)
 
 
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
@@ -240,7 +245,8 @@ def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
     attached = answers.managed(view, lookups.named(view, kind, request))
     listed = answers.by_name(attached, request.params.get("PathPrefix"))
-    return answers.page("AttachedPolicies", listed, request.params, answers.attached)
+    by_name = "{0.key} {0.account}".format  # a customer's and AWS's can have the same name
+    return pages.page(request, "AttachedPolicies", listed, answers.attached, by_name)
 
 
 def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:

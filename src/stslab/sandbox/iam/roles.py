@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.policy.documents.statement import Statement
-from stslab.sandbox.api import faults, identifiers, policies
+from stslab.sandbox.api import faults, identifiers, pages, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import InstanceProfile, Role
@@ -220,9 +220,9 @@ def get_instance_profile(view: View, request: ApiRequest) -> Answer:
 
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
-    profiles = answers.by_name(lookups.profiles_with(view, lookups.named(view, Role, request)))
+    profiles = lookups.profiles_with(view, lookups.named(view, Role, request))
     show = partial(answers.listed_profile, view)
-    return answers.page("InstanceProfiles", profiles, request.params, show)
+    return pages.page(request, "InstanceProfiles", profiles, show)
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:

@@ -15,9 +15,9 @@ from stslab.policy import Decision, Policies, Principal, Request, authorize, cat
 from stslab.policy.conditions import OPERATORS, address, moment, number
 from stslab.policy.documents.document import NamedPolicy, parse
 from stslab.policy.request import account_of, split_arn
-from stslab.sandbox.api import faults
+from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
-from stslab.sandbox.iam import answers, lookups
+from stslab.sandbox.iam import lookups
 from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
@@ -132,7 +132,7 @@ def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
         if resource != "*" and not (arn and arn.partition and arn.service and arn.resource):
             raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     show = partial(_action, simulation, resources)
-    return answers.page("EvaluationResults", actions, params, show)
+    return pages.page(request, "EvaluationResults", actions, show, None)
 
 
 simulate_custom_policy = simulate_principal_policy

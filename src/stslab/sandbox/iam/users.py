@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api import faults, identifiers, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.iam.answers import Members
@@ -64,14 +64,13 @@ def create_group(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_group(view: View, request: ApiRequest) -> Answer:
     group = lookups.named(view, Group, request)
-    users = answers.by_name(lookups.users_in(view, group))
-    shown = answers.page("Users", users, request.params, answers.user)
+    shown = pages.page(request, "Users", lookups.users_in(view, group), answers.user)
     return {"Group": answers.group(group), **shown}
 
 
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
     groups = lookups.groups_of(view, lookups.named(view, User, request))
-    return answers.page("Groups", groups, request.params, answers.group)
+    return pages.page(request, "Groups", groups, answers.group)
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> None:
@@ -101,12 +100,12 @@ def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
         (lookups.owner if member == "Certificates" else lookups.own_user)(view, request)
     elif "UserName" in request.params:
         raise faults.invalid_input("AllUsers cannot be specified together with UserName.")
-    return {member: [], "IsTruncated": False}
+    return pages.page(request, member, [], str)
 
 
-_NO_CERTIFICATES = {"ServerCertificateMetadataList": [], "IsTruncated": False}
+_CERTIFICATES = "ServerCertificateMetadataList"
 READS: Reads = {
-    "ListServerCertificates": lambda *_: _NO_CERTIFICATES,
+    "ListServerCertificates": lambda _, request: pages.page(request, _CERTIFICATES, [], str),
     "ListServiceSpecificCredentials": partial(_none_of_user, "ServiceSpecificCredentials"),
     "ListSigningCertificates": partial(_none_of_user, "Certificates"),
     "ListSSHPublicKeys": partial(_none_of_user, "SSHPublicKeys"),
@@ -125,7 +124,7 @@ def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
     tx.put(key)
     if user is not None:
         tx.put(replace(user, access_keys=(*user.access_keys, key.access_key_id)))
-    return {"AccessKey": {**_metadata(key, user), "SecretAccessKey": key.secret_access_key}}
+    return {"AccessKey": {**_metadata(user, key), "SecretAccessKey": key.secret_access_key}}
 
 
 def new_key(account: str, now: datetime, user: User | None) -> AccessKey:
@@ -142,8 +141,8 @@ def new_key(account: str, now: datetime, user: User | None) -> AccessKey:
 
 def list_access_keys(view: View, request: ApiRequest) -> Answer:
     user = lookups.owner(view, request)
-    keys = lookups.access_keys(view, request.account, user)
-    return answers.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
+    keys, show = lookups.access_keys(view, request.account, user), partial(_metadata, user)
+    return pages.page(request, "AccessKeyMetadata", keys, show, "{0.created} {0.key}".format)
 
 
 def update_access_key(tx: Transaction, request: ApiRequest) -> None:
@@ -184,7 +183,7 @@ def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
     return key
 
 
-def _metadata(key: AccessKey, user: User | None) -> Members:
+def _metadata(user: User | None, key: AccessKey) -> Members:
     return {
         "UserName": user.name if user else None,
         "AccessKeyId": key.access_key_id,

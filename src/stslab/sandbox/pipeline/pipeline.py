@@ -113,6 +113,8 @@ class Pipeline:
         http = _FROM_HERE if here else _FROM_INSIDE
         via = () if caller.kind == "AWSService" else _VIA
         api = self._api(call, http, _request_id(service), via=via)
+        if caller.session:
+            self._last_uses.note(api)
         fault: ApiFault | None = None
         try:
             return self._carry_out(api)

@@ -9,7 +9,7 @@ import re
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import operations
+from stslab.sandbox.api import operations, pages
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
@@ -138,7 +138,7 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
             for bucket in rest[:most]
         ],
         "Owner": {"ID": acl.canonical_id(view, owner)},
-        "ContinuationToken": lookups.token(rest[most - 1].name) if len(rest) > most else None,
+        "ContinuationToken": pages.token(rest[most - 1].name) if len(rest) > most else None,
         "Prefix": params.get("Prefix"),
     }
 

@@ -12,6 +12,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
+from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import SAYS, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups
@@ -64,7 +65,7 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str) -> P
 
 def name_in_token(given: str | None) -> str:
     """The name in a continuation token; empty without one. Raises InvalidArgument."""
-    name = lookups.in_token(given or "")
+    name = pages.in_token(given or "")
     if given is not None and not name:
         raise invalid_argument(SAYS["token"], "continuation-token", given or None)
     return name
@@ -114,7 +115,7 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
         "NextMarker": write(result.last) if result.truncated and params.get("Delimiter") else None,
         "KeyCount": len(result.items) + len(result.prefixes),
         "ContinuationToken": token,
-        "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
+        "NextContinuationToken": pages.token(result.last) if result.truncated else None,
         "Contents": [
             {
                 "Key": write(item.name),
@@ -190,6 +191,6 @@ def _versions(
         if item.name == after and after_id:
             shown = tuple(takewhile(lambda one: one.version_id != after_id, item.versions))
             if shown == item.versions:  # the version with this id was deleted meanwhile
-                place = lookups.in_token(after_id)
+                place = pages.in_token(after_id)
                 shown = [one for one in shown if lookups.stamp(one.modified) < place]
         yield from ((item.name, (item, version)) for version in reversed(tuple(shown)))

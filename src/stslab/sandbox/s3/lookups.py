@@ -1,36 +1,17 @@
 """Finds the bucket, object or version that a request names, or raises S3's error."""
 
-import base64
-import binascii
-import zlib
 from datetime import datetime
 from email.utils import format_datetime
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.pages import in_token
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
 
 # Other operations on an object whose current version is a delete marker are not allowed.
 _READS = frozenset({"GetObject", "GetObjectAcl", "GetObjectAttributes", "HeadObject"})
-_CHECK = 4
-
-
-def token(content: str) -> str:
-    """The text with a checksum: no other text is one. It has no dash, as S3's version ids."""
-    encoded = content.encode()
-    check = zlib.crc32(encoded).to_bytes(_CHECK, "big")
-    return base64.b64encode(check + encoded, b"._").decode()
-
-
-def in_token(given: str) -> str:
-    """The text in a token; empty if it is not a token."""
-    try:
-        content = base64.b64decode(given, b"._", validate=True)[_CHECK:].decode()
-    except (binascii.Error, ValueError):
-        return ""
-    return content if token(content) == given else ""
 
 
 def stamp(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.api.policies import by_id
@@ -45,7 +46,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         account=bucket.owner,
         bucket=bucket.name,
         name=request.params["Key"],
-        upload_id=lookups.token(lookups.stamp(request.now) + secrets.token_hex(36)),
+        upload_id=pages.token(lookups.stamp(request.now) + secrets.token_hex(36)),
         initiator=caller.user_id if caller.user_name else caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         asked={name: str(request.params[name]) for name in _ASKED if request.params.get(name)},
@@ -222,7 +223,7 @@ def _upload(view: View, request: ApiRequest) -> Upload:
 def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     """Also succeeds for an upload that has ended, which S3 remembers for hours."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
-    if not tx.get(Upload, bucket.owner, upload_id) and lookups.in_token(upload_id):
+    if not tx.get(Upload, bucket.owner, upload_id) and pages.in_token(upload_id):
         return {}
     tx.delete(upload := _upload(tx, request))
     return {"VersionId": versions.told_id(upload.draft)}
@@ -285,8 +286,8 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> list[tuple[
     """What follows a place, which an upload has even when it has ended: ids begin with a time."""
     uploads = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
     of_other = any(one.upload_id == after_id and one.name != after for one in uploads)
-    if of_other or (after_id and not lookups.in_token(after_id)):
+    if of_other or (after_id and not pages.in_token(after_id)):
         raise invalid_argument("Invalid uploadId marker", "upload-id-marker", after_id)
-    places = {(one.name, lookups.in_token(one.upload_id)): one for one in uploads}
-    passed = (after, lookups.in_token(after_id) or "~")
+    places = {(one.name, pages.in_token(one.upload_id)): one for one in uploads}
+    passed = (after, pages.in_token(after_id) or "~")
     return [(place[0], places[place]) for place in sorted(places) if place > passed]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stslab.policy.request import split_arn
+from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings
@@ -55,7 +56,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
 
 def new_id(request: ApiRequest, bucket: Bucket) -> str:
     content = lookups.stamp(request.now) + secrets.token_hex(3)
-    return lookups.token(content) if bucket.versioning == "Enabled" else NULL
+    return pages.token(content) if bucket.versioning == "Enabled" else NULL
 
 
 def told_id(version: ObjectVersion) -> str | None:

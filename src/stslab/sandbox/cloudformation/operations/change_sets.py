@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import operations
+from stslab.sandbox.api import operations, pages
 from stslab.sandbox.api.faults import already_exists, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups
@@ -102,7 +102,7 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
         "RollbackConfiguration": {},
         "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": False},
         "Capabilities": config.capabilities,
-        **stacks.page(request, "Changes", change_set.changes, dict),
+        **pages.page(request, "Changes", change_set.changes, dict, None),
     }
     return stacks.without_empty(answer)
 
@@ -110,7 +110,8 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
 def list_change_sets(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     found = lookups.change_sets(view, stack)
-    return stacks.page(request, "Summaries", found, lambda each: _summary(stack, each))
+    place = "{0.created} {0.change_set_id}".format
+    return pages.page(request, "Summaries", found, lambda each: _summary(stack, each), place)
 
 
 def execute_change_set(tx: Transaction, request: ApiRequest) -> None:

@@ -4,8 +4,10 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from itertools import groupby, starmap
 
+from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups, validation
@@ -15,27 +17,33 @@ from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
+_BY_AGE = "{0.created} {0.stack_id}".format
+
 
 def describe_stacks(view: View, request: ApiRequest) -> Answer:
     """One stack by name or id, or all existing ones, newest first."""
     if request.params.get("StackName"):
         return {"Stacks": [_stack(stacks.named_stack(view, request))]}
     existing = [s for s in lookups.stacks(view, request.account, request.region) if s.exists]
-    return stacks.page(request, "Stacks", existing[::-1], _stack)
+    return pages.page(request, "Stacks", existing, _stack, _BY_AGE, descending=True)
 
 
 def list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, also deleted ones, or those with some statuses, newest first."""
     wanted = request.params.get("StackStatusFilter")
     found = lookups.stacks(view, request.account, request.region)
-    listed = [stack for stack in found[::-1] if not wanted or stack.status in wanted]
-    return stacks.page(request, "StackSummaries", listed, _stack)
+    listed = [stack for stack in found if not wanted or stack.status in wanted]
+    return pages.page(request, "StackSummaries", listed, _stack, _BY_AGE, descending=True)
 
 
 def describe_stack_events(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
-    newest_first = lookups.events(view, stack)[::-1]
-    return stacks.page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
+    events, show, place = (
+        lookups.events(view, stack),
+        partial(_event, stack),
+        "{0.number:09}".format,
+    )
+    return pages.page(request, "StackEvents", events, show, place, descending=True)
 
 
 def describe_events(view: View, request: ApiRequest) -> Answer:
@@ -52,17 +60,17 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
             "OperationType": "CREATE_CHANGESET",
             "Timestamp": made.created,
         }
-        events: list[Answer] = [{**common, **error} for error in made.errors]
+        events: list[Answer] = [{**common, **error} for error in made.errors[::-1]]
     else:
         stack = lookups.addressed(view, request)
         if stack is None:
             raise invalid(f"Stack [{params.get('StackName') or operation}] does not exist")
-        found = list(_operation_events(stack, lookups.events(view, stack)))[::-1]
+        found = _operation_events(stack, lookups.events(view, stack))
         events = [e for e in found if operation in (None, e.get("OperationId"))]
     if (params.get("Filters") or {}).get("FailedEvents"):
         statuses = ("OperationStatus", "ResourceStatus", "ValidationStatus")
         events = [e for e in events if any("FAILED" in e.get(name, "") for name in statuses)]
-    return stacks.page(request, "OperationEvents", events, dict)
+    return pages.page(request, "OperationEvents", events, dict, None, descending=True)
 
 
 def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer]:
@@ -106,7 +114,7 @@ def describe_stack_resources(view: View, request: ApiRequest) -> Answer:
     require(by_name or found, f"Stack for {physical} does not exist")
     stack, logical = found or stacks.named_stack(view, request), params.get("LogicalResourceId")
     listed = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
-    return {"StackResources": [_resource(stack, resource) for resource in listed[: stacks.PAGE]]}
+    return {"StackResources": [_resource(stack, resource) for resource in listed[: pages.MOST]]}
 
 
 def describe_stack_resource(view: View, request: ApiRequest) -> Answer:
@@ -119,8 +127,8 @@ def describe_stack_resource(view: View, request: ApiRequest) -> Answer:
 
 def list_stack_resources(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request)
-    listed = _resources(view, stack)
-    return stacks.page(request, "StackResourceSummaries", listed, lambda one: _resource(stack, one))
+    listed, show = _resources(view, stack), partial(_resource, stack)
+    return pages.page(request, "StackResourceSummaries", listed, show, lambda one: one.logical_id)
 
 
 def _resources(view: View, stack: Stack) -> list[StackResource]:
@@ -132,9 +140,9 @@ def list_exports(view: View, request: ApiRequest) -> Answer:
     exports = lookups.exports(view, request.account, request.region)
     rows = [
         {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
-        for name, (stack, value) in sorted(exports.items())
+        for name, (stack, value) in exports.items()
     ]
-    return stacks.page(request, "Exports", rows, dict)
+    return pages.page(request, "Exports", rows, dict, lambda row: row["Name"])
 
 
 def list_imports(view: View, request: ApiRequest) -> Answer:
@@ -142,7 +150,7 @@ def list_imports(view: View, request: ApiRequest) -> Answer:
     export = lookups.exports(view, request.account, request.region).get(name)
     users = lookups.importers(view, export[0], name) if export else []
     require(users, f"Export '{name}' is not imported by any stack.")
-    return stacks.page(request, "Imports", users, str)
+    return pages.page(request, "Imports", users, str, str)
 
 
 def _stack(stack: Stack) -> Answer:

@@ -1,10 +1,7 @@
 """The operations that create, update and delete stacks, and helpers for all operations."""
 
-import base64
 import uuid
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -19,9 +16,6 @@ from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
-
-PAGE = 100
-Item = TypeVar("Item")
 
 
 def new_arn(request: ApiRequest, kind: str, name: str) -> str:
@@ -86,20 +80,6 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     result = Blueprint(view, stack, wanted, missing=UNKNOWN)
     result.check_references()
     return result
-
-
-def page(
-    request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], object]
-) -> Answer:
-    given = request.params.get("NextToken") or "null"  # which programs send for the first page
-    try:
-        start = 0 if given == "null" else max(0, int(base64.urlsafe_b64decode(given)))
-    except ValueError:
-        raise invalid("Invalid NextToken") from None
-    end = start + PAGE
-    following = base64.urlsafe_b64encode(str(end).encode()).decode()
-    listed = {member: [shown(item) for item in items[start:end]]}
-    return listed | ({"NextToken": following} if end < len(items) else {})
 
 
 def without_empty(members: Answer) -> dict[str, object]:
