@@ -133,7 +133,7 @@ def condition_keys(action: str) -> frozenset[str]:
 
 _PASSED: Final = re.compile(
     "(sts:[^/]*|s3:(?!access|auth|bucket|data|resource|sig|tls|x-amz-content)[^/]*"
-    "|aws:requesttag|aws:tagkeys)(/.*)?"
+    "|iam:(?!resourcetag)[^/]*|cloudformation:[^/]*|aws:requesttag|aws:tagkeys)(/.*)?"
 )
 """Condition keys with what a request passes or asks for, in lower case."""
 

@@ -305,6 +305,14 @@ def test_notes_follow_the_decision(simulate):
             [*ASKED, "--action", "sts:TagSession", "--context", "sts:ExternalId=abc"],
             "A request for sts:TagSession never has sts:ExternalId",
         ),
+        (
+            [*ASKED, "--action", "iam:CreateUser", "--context", "iam:PolicyARN=arn:aws:iam::x"],
+            "A request for iam:CreateUser never has iam:PolicyARN",
+        ),
+        (
+            [*ASKED, "--action", "iam:GetUser", "--context", "cloudformation:ChangeSetName=x"],
+            "A request for iam:GetUser never has cloudformation:ChangeSetName",
+        ),
         ([*ASKED, "--policy", "none.json"], "none.json can't be read"),
         ([*ASKED, "--policy", "bad.json"], "MalformedPolicyDocument: Syntax errors in policy."),
         ([*ASKED, "--trust", "bad.json", "--resource-policy", "bad.json"], "not both"),

@@ -452,6 +452,11 @@ def test_a_key_that_the_action_never_has_is_not_asked_for(account, fresh):
         "sts:TagSession never has sts:ExternalId: allow it in a statement of its own."
     )
     assert statement["statement"]["Action"] == "sts:TagSession"
+    named = {"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/PowerUserAccess"}}
+    keys = user(account, f"why-{fresh}-2", {**EVERYTHING, "Condition": named})
+    told = refused(account, partial(account.client("iam", keys).create_group, GroupName="g"))
+    (own, _) = told["changes"][0]["options"]
+    assert own["what"].startswith("iam:CreateGroup never has iam:PolicyARN: allow it in a")
 
 
 PRESENT = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
@@ -535,6 +540,7 @@ FEW = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": LIMIT}
 
 
 STORED = unless("s3:PutObject", "s3:x-amz-storage-class", "ONEZONE*", "GLACIER")
+NEW = unless("s3:PutObject", "s3:if-none-match", "*")
 TAGGED = unless("s3:PutObjectTagging", "s3:RequestObjectTag/a", "b")
 
 
@@ -544,6 +550,7 @@ TAGGED = unless("s3:PutObjectTagging", "s3:RequestObjectTag/a", "b")
         (STORED, {"put_object": {"Key": "k"}}, "--storage-class GLACIER"),
         (TAGGED, {"put_object": {"Key": "k", "Tagging": "a=c"}}, "--tagging that sets a to b"),
         (FEW, {"list_objects_v2": {}}, "--max-keys 10"),
+        (NEW, {"put_object": {"Key": "k"}}, "--if-none-match '*'"),
     ],
 )
 def test_the_option_that_a_denial_wants_is_named(account, fresh, denial, call, option):

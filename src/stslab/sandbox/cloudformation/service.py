@@ -119,8 +119,7 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
         named = change_set.partition("/")[2].partition("/")[0] or change_set
         keys["cloudformation:ChangeSetName"] = named
     action, arn = f"cloudformation:{request.operation}", "*"
-    own = catalogue.condition_keys(action)
-    keys = {key: value for key, value in keys.items() if key.lower() in own}
+    keys = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
     keys |= model.request_tags(params.get("Tags"))
     new = model.tags_in(params.get("Tags")) if request.operation == "CreateStack" else {}
     keys |= model.resource_tags(stack.config.tags if stack else new)

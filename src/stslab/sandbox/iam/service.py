@@ -60,15 +60,11 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
         raise faults.invalid_input(f"The embedded account does not support {name}.")
     target = _target(view, request)
     action = f"iam:{request.operation}"
-    own = catalogue.condition_keys(action)  # beside the global ones and those of tags
+    keys = _keys(view, request, target.entity)
     need = Need(
         action,
         target.arn,
-        {
-            key: value
-            for key, value in _keys(view, request, target.entity).items()
-            if key.lower() in own or key.startswith("aws:") or "/" in key
-        },
+        {key: value for key, value in keys.items() if catalogue.may_have(key, action)},
         _password_policy(view, request, action),
         resource_account=request.account,
         shown=target.shown,

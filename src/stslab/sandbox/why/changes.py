@@ -362,8 +362,9 @@ def _value(test: Document, *, holding: bool) -> str:
     """A value of the key that may make the test hold, or not hold; empty if none is known."""
     if test["key"].lower() == "aws:multifactorauthage":
         return "0"  # of a new code
-    first = next((one for one in listed(test["wanted"]) if re.fullmatch("[^*?]+", one)), "")
     operator = test["operator"].lower()
+    fixed = re.compile("[^*?]+" if "like" in operator else r"[^*?]+|\*")
+    first = next((one for one in listed(test["wanted"]) if fixed.fullmatch(one)), "")
     if operator == "null":
         return "VALUE" if (first.lower() == "false") is holding else ""
     if "bool" in operator and not holding:
