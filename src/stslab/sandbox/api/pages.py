@@ -47,10 +47,11 @@ def page(
     Items are sorted by ``place``, a text that no other item has (None: their number). A token has
     the last one's: nothing is repeated or passed over, whatever is made or deleted in between.
     """
-    params, name = request.params, "Marker" if request.service == "iam" else "NextToken"
+    params, is_iam = request.params, request.service == "iam"
+    name, first = ("Marker", "") if is_iam else ("NextToken", "null")  # which programs send
     most, given = int(params.get("MaxItems") or MOST), str(params.get(name, ""))
-    after = "" if given == "null" else in_token(given)  # which programs send for the first page
-    faults.require(after or given in ("", "null"), f"Invalid {name}{'.' * (name == 'Marker')}")
+    after = "" if given == first else in_token(given)
+    faults.require(after or given in ("", first), f"Invalid {name}{'.' if is_iam else ''}")
     numbered = enumerate(items)
     placed = {_short(place(item)) if place else f"{number:09}": item for number, item in numbered}
     places = sorted(placed, reverse=descending)

@@ -221,8 +221,7 @@ def get_instance_profile(view: View, request: ApiRequest) -> Answer:
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
     profiles = lookups.profiles_with(view, lookups.named(view, Role, request))
-    show = partial(answers.listed_profile, view)
-    return pages.page(request, "InstanceProfiles", profiles, show)
+    return pages.page(request, "InstanceProfiles", profiles, partial(answers.listed_profile, view))
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
