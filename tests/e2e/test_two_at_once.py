@@ -46,6 +46,19 @@ def test_two_in_the_same_moment(machine: Machine, one, other):
     assert machine.leftovers(run["run"]) == []
 
 
+def test_a_cleanup_of_one_run_says_that_another_is_unfinished(machine: Machine):
+    assert machine.stslab("run", "who-am-i", "--yes", "--to", "two-keys").code == 0
+    other = machine.runs()[0]["run"]
+    assert machine.stslab("run", "assume-role", "--yes", "--to", "create-user").code == 0
+    done = machine.stslab("cleanup")
+    assert f"Run {other} on account" in done.out
+    assert f"stslab cleanup {other}" in done.out
+    assert machine.leftovers(other) != []
+    done = machine.stslab("cleanup")
+    assert done.code == 0
+    assert "is unfinished" not in done.out
+
+
 def test_a_cleanup_beside_a_run_that_stands_still_in_a_step(machine: Machine):
     """The holder is stopped, not dead: its lock counts, however long it takes."""
     process = machine.start("run", "--yes")

@@ -41,10 +41,6 @@ def clean_up(
                 raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         if not chosen:
             workspace.paper.prose("There is nothing to clean up.")
-            for other in workspace.journal.unfinished():
-                place = f"account {other.account} ({other.target})"
-                workspace.paper.line("warning", f"Run {other.id} on {place} is unfinished:")
-                workspace.paper.command(selecting(other, f"stslab cleanup {other.id}"))
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
         for each in chosen:
@@ -52,6 +48,10 @@ def clean_up(
             places.setdefault(place, []).append(each)
         for place, runs in places.items():
             _clean_up(workspace, where.at(place), runs, dry_run=dry_run)
+        for other in (each for each in workspace.journal.unfinished() if each not in chosen):
+            place = f"account {other.account} ({other.target})"
+            workspace.paper.line("warning", f"Run {other.id} on {place} is unfinished:")
+            workspace.paper.command(selecting(other, f"stslab cleanup {other.id}"))
 
 
 def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
