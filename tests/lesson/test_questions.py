@@ -188,7 +188,7 @@ def test_the_row_of_a_check() -> None:
     claims = {
         "A pull request, with code that nobody has reviewed, gets in": "pull-request",
         "The same repository in other letters is refused": "",
-        "Mallory's session from before still works": "",
+        "Mallory's session from before still works": "list-buckets",
     }
     assert {says: row(lab, check_of(lab, says)) for says in claims} == claims
 
@@ -203,6 +203,22 @@ def test_an_unsigned_call_is_described_by_its_token() -> None:
     check = check_of(lab, "Mallory gets in again")
     assert caller(check) == "the token"
     assert asked(lab, check) == "Somebody with this token wants to assume the role"
+    found = question(verdict(TRUST), "the token", "the role", check=check, lab=lab)
+    assert found
+    assert [one.text for one in found.choices] == [
+        "Allowed: the role's trust policy lets the token in",
+        "Denied: AWS does not accept the token",
+        "Denied: the role's trust policy does not let the token in",
+    ]
+    assert found.right == 1
+
+
+def test_where_no_policy_is_asked_the_answer_against_it_covers_a_deny() -> None:
+    lab = bundled_lab("one-hour")
+    check = check_of(lab, "It can still ask who it is")
+    found = question(Verdict(True), "direct", "it", check=check, lab=lab)
+    assert found
+    assert found.choices[-1].text == "Denied: the policies of direct don't allow it"
 
 
 def test_a_call_with_two_possible_callers_asks_who_calls() -> None:

@@ -81,7 +81,7 @@ def _plausible(verdict: Verdict, check: Check, lab: LabFile) -> list[Gates]:
     predicted = [each for each in lab.checks if each.ask is not None]
     rules = [each for each in predicted if each.fails and not each.by]
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
-    if doubted or Gate.SIGNATURE in refusing:
+    if doubted or Gate.SIGNATURE in refusing or caller(check) != check.identity:
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
     if any(each.call == check.call and not UNBELIEVED.intersection(each.fails) for each in rules):
         kinds.append(None)
@@ -115,7 +115,7 @@ def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
 def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
     """A sentence on the gate that refuses. ``what`` names the resource; ``denies``: by a Deny."""
     if gate is Gate.SIGNATURE:
-        return "Denied: AWS does not accept the credentials"
+        return f"Denied: AWS does not accept {who if who == 'the token' else 'the credentials'}"
     party = _PARTIES[gate].format(who=who, what=what)
     if denies:
         return f"Denied: {party} denies it"
@@ -127,6 +127,8 @@ def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
 def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) -> str:
     if gates is None:
         return "Denied: the policies don't matter, the request breaks a rule of AWS"
+    if free and not verdict.gates and Gate.IDENTITY in gates:  # by a Deny, too
+        return f"Denied: the policies of {who} don't allow it"
     if not gates:
         gives = [one.gate for one in verdict.gates if one.gate in _GIVE]
         if len(gives) > 1:  # naming them would give the answer away
