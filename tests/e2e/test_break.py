@@ -69,7 +69,7 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     took = seconds(machine)
     assert took is not None  # Enter may come much later
     terminal.enter("hint")  # a word does not go on
-    terminal.wait("There is nothing else to do here.", "Enter goes on")
+    terminal.wait("`hint` does nothing here.", "Enter goes on")
     terminal.enter()
     assert terminal.ended() == 0
     assert f"stslab break assume-role --fault {OBJECTS}\n   fixed in " in terminal.text

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def to_the_first_question(terminal: Terminal) -> str:
     terminal.wait("Enter begins")
     terminal.enter()
-    terminal.wait("Somebody joins", "admin $ aws iam create-user --user-name $STS_USER")
+    terminal.wait("A script that runs outside", "admin $ aws iam create-user --user-name $STS_USER")
     terminal.enter()
     terminal.wait("admin $ aws iam create-access-key")
     terminal.enter()
@@ -74,12 +74,12 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     terminal.key("2")
     text = terminal.wait(
         "Allowed: it needs no permission.\n",
-        "You said: Denied: no policy of sts",
+        "You said: Denied: the policies of sts don't allow it",
         ":user/sts-test-user",
     )
     assert "question" not in text
     terminal.enter("copy")
-    terminal.wait("There is no command here.")
+    terminal.wait("`copy` does nothing here.")
     terminal.enter()
     terminal.wait("sts wants to list all buckets", "question 2 of")
     terminal.key("1")
@@ -196,7 +196,7 @@ def test_words(opened: Open) -> None:
     terminal.enter("more")
     terminal.wait("implicit deny", "Enter shows more, `q` ends it")
     terminal.key("q")  # of the page, not of the lesson
-    terminal.wait("Somebody joins", "admin $ aws iam create-user")
+    terminal.wait("A script that runs outside", "admin $ aws iam create-user")
     terminal.enter("more")
     terminal.wait("implicit deny", "Enter shows more, `q` ends it")
     terminal.enter("echo in the mid''dle")  # ends the text, and is on the line
@@ -208,7 +208,7 @@ def test_words(opened: Open) -> None:
     terminal.enter("echo not ru''n")
     terminal.wait("admin $ echo not ru''n")
     terminal.enter("back")  # replaces it
-    text = terminal.wait("Somebody joins", "admin $ aws iam create-user")
+    text = terminal.wait("A script that runs outside", "admin $ aws iam create-user")
     assert "not run" not in text
     terminal.enter("quit")
     assert terminal.ended() == 0
@@ -236,7 +236,7 @@ def test_what_is_typed_ahead_answers_no_question(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")
     terminal.key("\r" * 12 + "1111")
-    terminal.wait("Somebody joins", "admin $ aws iam create-user")
+    terminal.wait("A script that runs outside", "admin $ aws iam create-user")
     terminal.enter("echo wait''ing")
     terminal.wait("waiting", "admin $ aws iam create-user")
 
@@ -250,7 +250,7 @@ def test_ctrl_c_at_a_prompt_and_going_on(opened: Open, machine: Machine) -> None
     again.wait("Enter goes on")
     assert machine.runs()[0]["state"] == "active"
     again.enter()
-    again.wait("Somebody joins", "Enter goes on")
+    again.wait("A script that runs outside", "Enter goes on")
     again.enter()  # what was done has no command to run again
     again.wait("Give it an access key (done before)", "question 1 of")
     again.enter("skip")
@@ -374,7 +374,7 @@ def test_an_account_that_ended_meanwhile_is_started_again(opened: Open, machine:
     again = opened("run")  # an answered question is not asked again
     again.wait("Assume a role with AWS STS", "Enter goes on")
     again.enter()
-    again.wait("Somebody joins", "Enter goes on")
+    again.wait("A script that runs outside", "Enter goes on")
     again.enter()
     again.wait("sts wants to list all buckets", "question 2 of")
     again.key("2")
@@ -384,7 +384,7 @@ def test_an_account_that_ended_meanwhile_is_started_again(opened: Open, machine:
     third = opened("run")
     third.wait("Assume a role with AWS STS", "Enter goes on")
     third.enter()
-    third.wait("Somebody joins", "Enter goes on")
+    third.wait("A script that runs outside", "Enter goes on")
     third.enter()
     third.wait("CloudFormation now makes", "Enter goes on")
     third.enter("access")  # nor is its answer hidden any more
@@ -468,7 +468,7 @@ def test_without_predictions_nothing_is_asked(opened: Open, machine: Machine) ->
 def test_a_session_that_has_ended_is_asked_for_again(opened: Open, machine: Machine) -> None:
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
     assert machine.stslab("sandbox", "clock", "+61m").code == 0
-    assert "denied  assumed: its credentials are not valid\n" in machine.stslab("access").out
+    assert "denied  assumed: no valid credentials\n" in machine.stslab("access").out
     terminal = opened("run")
     terminal.wait("session ended", "Enter goes on")
     terminal.enter()

@@ -154,3 +154,34 @@ def test_without_signs_to_explain_nothing_stands_below_the_table(
     )
     scene = Scene("Who", partial(matrix, cells=[cell]))
     assert drawn(scene).endswith("   list  allowed\n")
+
+
+def test_credentials_that_one_service_refuses_are_not_called_invalid() -> None:
+    """IAM takes a session of GetSessionToken only with MFA; S3 takes each."""
+    refusals = {"plain": Gate.IDENTITY, "half": Gate.SIGNATURE, "old": Gate.SIGNATURE}
+    cells = [
+        CellState(row, who, row, Change(identity=who, cell=row, allowed=False), Verdict(False, by))
+        for who, gate in refusals.items()
+        for row, by in (("list users", (Gate.SIGNATURE,)), ("list buckets", (gate,)))
+    ]
+    told = drawn(Scene("Who", partial(matrix, cells=cells)))
+    assert told.endswith("half, old: no valid credentials\n")
+    assert "plain:" not in told
+
+
+def test_on_a_narrow_screen_what_has_no_room_stands_below() -> None:
+    says = "assume the role without an id"
+    cells = [
+        CellState("no-id", who, says, Change(identity=who, cell="no-id", allowed=True), told)
+        for who, told in (("vendor", Verdict(False)), ("admin", Verdict(True)))
+    ]
+    table = drawn(Scene("Who", partial(matrix, cells=cells)), 40)
+    assert "\n     vendor admin\n" in table
+    assert f"\n   {says}\n     ·      ✔\n" in table
+    wide = drawn(Scene("Who", partial(matrix, cells=cells)), 80)
+    assert f"\n   {says}  ·             ✔\n" in wide
+    told = Verdict(False, (Gate.TRUST,), (GateReading(Gate.TRUST, "does not allow", True),))
+    scene = answered(Question((), 1), 0, told)
+    assert "\n   trust policy of it\n     ✘ does not allow  < decided\n" in drawn(scene, 40)
+    asking = replace(scene.asking, evidence={"me": told})
+    assert "\n   trust policy of it\n     none\n" in drawn(asking, 40)

@@ -90,10 +90,7 @@ class AtPrompt:
 
     def word(self, word: str, scene: Scene) -> bool:
         """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
-        if word in self.lacks:
-            self.screen.say(f"`{word}` does nothing here.")
-            return False
-        if word == "skip":
+        if word == "skip" and word not in self.lacks:
             raise Skip
         if word == "back":
             self.show(scene)
@@ -129,7 +126,7 @@ class AtPrompt:
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         asking = isinstance(scene, Asking)
-        if word == "status":
+        if word == "status" and word not in self.lacks:
             stages = self.runner.map(self.stage.id if self.stage else "")
             welcome = partial(scenes.welcome, stages=stages, where=self.here.place)
             return Scene(self.lab.title, welcome)
@@ -157,10 +154,8 @@ class AtPrompt:
 
     def _nothing_for(self, word: str, scene: Scene) -> str:
         """The message for a word that shows nothing; at a question, one that doesn't answer it."""
-        if word == "copy":
-            return "There is no command here."
         if not isinstance(scene, Asking):
-            return "There is nothing else to do here. Go on with Enter."
+            return f"`{word}` does nothing here."
         if word == "more":
             return _LATER
         return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY

@@ -133,7 +133,7 @@ class Prompt:
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         note = ""
         while True:
-            text = self._read(f"{note}{message}: ", "", keys).strip()
+            text = self._read(f"{note}{fill(message, self._console.width - 2)}: ", "", keys).strip()
             first, _, argument = text.partition(" ")
             word = more if first and more.startswith(first.lower()) else word_of(text)
             if word or text in answers or (lines and argument):

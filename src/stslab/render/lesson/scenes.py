@@ -173,11 +173,9 @@ class Answered(Scene, frozen=True, kw_only=True):
         known = {"allows": "done", "denies": "failed"}.get(reading.says, "dot")
         sign = paper.sign("failed" if reading.decided else known)
         label = evidence.label(reading.gate, self.asking.who, self.asking.target)
-        body = Text("   ").append(f"{label:<{_LABEL}}").append_text(sign).append(" ")
-        body.append(reading.says, style="bold" if reading.decided else "")
-        if reading.decided:
-            body.append("  < decided", style="bold")
-        paper.put(body)
+        mark, style = ("  < decided", "bold") if reading.decided else ("", "")
+        body = Text().append_text(sign).append(" ").append(f"{reading.says}{mark}", style=style)
+        paper.hanging(Text(f"{label:<{_LABEL - 1}}"), body, 3)
 
     def _contrast(self, said: Gates) -> str:
         """What makes the wrong answer wrong, if more can be said than that it is."""
@@ -246,7 +244,8 @@ def welcome(
         paper.blank()
     signs = {"done": paper.symbols.done, "current": paper.symbols.current} if resumed else {}
     for number, stage in enumerate(stages, 1):
-        paper.put(Text(f"   {signs.get(stage.state, ' ')} {number}  {one_line(stage.title)}"))
+        sign = signs.get(stage.state, " ")
+        paper.prose(one_line(stage.title), indent=3, lead=f"{sign} {number} ")
     paper.prose(where, indent=1, apart=True)
     if advice:
         paper.prose(advice, indent=1, apart=True)
@@ -305,27 +304,25 @@ def matrix(
             return Text(text)
         return Text(f"{text} now", style="bold green" if cell.verdict.allowed else "")
 
-    header = Text("   " + " " * (widest + 2))
-    for who in callers:
-        header.append(f"{who[: column - 1]:<{column}}", style="bold")
-    paper.put(header)
+    header = Text("".join(f"{who[: column - 1]:<{column}}" for who in callers), style="bold")
+    paper.hanging(Text(" " * (widest + 1)), header, 3)
     known = {cell.key: cell for cell in cells if cell.verdict.allowed is not None}
     for says in dict.fromkeys(cell.says for cell in cells):
-        row = Text(f"   {says:<{widest}}  ")
+        row = Text()
         shown = {cell.who: sign(cell) for cell in known.values() if cell.says == says}
         for who in callers:
             text = shown.get(who, Text())
             row.append_text(text).append(" " * (column - len(text)))
-        row.rstrip()
-        paper.put(row)
+        paper.hanging(Text(f"{says:<{widest + 1}}"), row, 3)
     if links:
         paper.blank()
         chain(paper, links)
     legend = [] if in_words() else [f"{allowed} allowed", f"{denied} denied"]
     legend += ["now: changed"] if changed else []
     legend += ["empty: does not exist"] if len(known) < len(cells) else []
-    invalid = {cell.who for cell in cells if Gate.SIGNATURE in cell.verdict.by}
-    unusable = [f"{who}: its credentials are not valid" for who in callers if who in invalid]
+    believed = {cell.who for cell in cells if Gate.SIGNATURE not in cell.verdict.by}
+    invalid = ", ".join(who for who in callers if who not in believed)
+    unusable = [f"{invalid}: no valid credentials"] if invalid else []
     legend += ["?: you will be asked"] if known.keys() & {*asked} else unusable
     if legend:
         paper.prose("  ".join(legend), indent=1, style="dim", apart=True)

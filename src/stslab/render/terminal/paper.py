@@ -92,7 +92,7 @@ class Paper:
         body = Text(visible(text), style="bold" if lead.style else "")
         if aside:
             body.append(f"  {visible(aside)}", style="not bold dim")
-        self._hanging(lead, body, indent)
+        self.hanging(lead, body, indent)
 
     def prose(
         self, text: str, *, indent: int = 0, style: str = "", lead: str = "", apart: bool = False
@@ -100,7 +100,7 @@ class Paper:
         """Plain text, wrapped between words, after ``lead``. ``apart``: below a blank line."""
         if apart:
             self.blank()
-        self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
+        self.hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
 
     def command(self, command: str, *, indent: int = 4) -> None:
         """A command line to copy: never cut or framed."""
@@ -211,14 +211,20 @@ class Paper:
             self.prose(says, indent=indent)
             self.whole(" " * indent + page, "dim")
 
-    def _hanging(self, lead: Text, body: Text, indent: int) -> None:
-        """Text after a lead, with a hanging indent. Only breaks between words."""
+    def hanging(self, lead: Text, body: Text, indent: int) -> None:
+        """Text after a lead, or below one that leaves no room; it breaks only between words."""
         lead = Text(" " * indent).append_text(lead).append(" " if lead.plain else "")
+        if lead.cell_len > max(self.width - _NARROWEST, self.width // 2):
+            lead.rstrip()
+            if lead:
+                self.whole(lead)
+            lead = Text(" " * (indent + _GAP))
         room = max(self.width - lead.cell_len, _NARROWEST)
         for paragraph in body.split("\n", allow_blank=True):
             for line in paragraph.divide(_breaks(paragraph.plain, room)):
-                line.rstrip()
-                self.whole(lead + line)
+                whole = lead + line
+                whole.rstrip()
+                self.whole(whole)
                 lead = Text(" " * lead.cell_len)
 
 
