@@ -510,6 +510,51 @@ def test_a_region_is_only_asked_for_where_there_is_a_choice(account, fresh):
     assert told["changes"][0]["options"][0]["what"] == "Call it in the region eu-west-1."
 
 
+HOME = {"StringLike": {"s3:prefix": ["home/${aws:username}/*"]}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "asked"),
+    [
+        (HOME, "with --prefix home/{}/."),
+        ({"NumericLessThanEquals": {"s3:max-keys": "10"}}, "with --max-keys 10."),
+        ({"StringEquals": {"aws:PrincipalTag/team": "a"}}, "as a caller that has the tag team=a."),
+        (
+            {"DateGreaterThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}},
+            "with a new session: assume the role again, or call get-session-token.",
+        ),
+    ],
+)
+def test_a_list_that_meets_the_condition_is_asked_for(account, fresh, condition, asked):
+    name = f"why-{fresh}"
+    account.client("s3", "admin").create_bucket(Bucket=f"b-{name}")
+    keys = user(account, name, {**EVERYTHING, "Condition": condition})
+    listing = account.client("s3", keys).list_objects_v2
+    told = refused(account, lambda: listing(Bucket=f"b-{name}"))
+    assert told["changes"][0]["options"][0]["what"] == f"Call it {asked.format(name)}"
+
+
+def test_who_has_a_revoked_session_is_told_to_get_a_new_one(account, fresh):
+    name, iam = f"why-{fresh}", account.client("iam", "admin")
+    arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:root"})
+    made = account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
+    account.control("POST", "clock", {"seconds": 2})
+    older = {"DateLessThan": {"aws:TokenIssueTime": account.control("GET", "clock")["now"]}}
+    revoked = document(EVERYTHING, {**EVERYTHING, "Effect": "Deny", "Condition": older})
+    account.control("POST", "clock", {"seconds": 2})
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=revoked)
+    told = refused(account, account.client("iam", Keys.of(made["Credentials"])).list_users)
+    assert told["changes"][0]["options"][0]["what"].startswith("Call it with a new session: ")
+
+
+def test_a_tag_that_the_resource_lacks_is_named(account, fresh):
+    tagged = {"StringEquals": {"aws:ResourceTag/developer": "true"}}
+    keys = user(account, f"why-{fresh}", {**EVERYTHING, "Condition": tagged})
+    told = refused(account, lambda: account.client("iam", keys).get_user(UserName="admin"))
+    asking = told["changes"][0]["options"][0]
+    assert asking["what"] == "Call it for a resource that has the tag developer=true."
+
+
 def test_a_key_that_a_denial_wants_is_asked_for(account, fresh):
     name, s3 = f"why-{fresh}", account.client("s3", "admin")
     s3.create_bucket(Bucket=f"b-{name}")
@@ -855,6 +900,29 @@ def test_a_policy_that_block_public_access_refuses_has_advice(account):
     assert found
     (change,) = found["changes"]
     assert "Leave it on." in " ".join(one["what"] for one in change["options"])
+
+
+def test_what_s3_does_not_tell_the_caller_is_explained(account, fresh):
+    name, s3 = f"why-{fresh}", account.client("s3", "admin")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"")
+    everything = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "s3:*"}
+    both = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    s3.put_bucket_policy(Bucket=name, Policy=document({**everything, "Resource": both}))
+    theirs = account.client("s3", "partner")
+    acl: dict[str, Any] = {"Owner": theirs.list_buckets()["Owner"], "Grants": []}
+
+    def why(call: Callable[..., Any], **params: Any) -> str:
+        with pytest.raises(ClientError, match=r"Access Denied|not allowed"):
+            call(Bucket=name, **params)
+        told = explained(Home(account.folder.parent))
+        assert told
+        return " ".join([told["why"], *(one["what"] for one in told["changes"][0]["options"])])
+
+    assert "account that the call names" in why(s3.list_objects_v2, ExpectedBucketOwner=PARTNER)
+    assert "another owner" in why(s3.put_bucket_acl, AccessControlPolicy=acl)
+    assert "Leave it on" in why(theirs.put_object_acl, Key="k", ACL="public-read")
+    assert "Another account owns the bucket" in why(theirs.get_bucket_policy)
 
 
 def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):

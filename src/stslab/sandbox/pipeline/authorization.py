@@ -84,11 +84,9 @@ def check_session(caller: Caller, service: str, operation: str) -> None:
     without_mfa = session.kind == "SessionToken" and session.mfa is None
     if service == "iam" and (session.kind == "FederatedUser" or without_mfa):
         raise faults.invalid_client_token()
-    if service != "sts":
-        return
-    if operation in _NEVER:
+    if service == "sts" and operation in _NEVER:
         raise faults.access_denied(f"Cannot call {operation} with session credentials")
-    if operation not in _ONLY.get(session.kind, {operation}):
+    if service == "sts" and operation not in _ONLY.get(session.kind, {operation}):
         raise faults.access_denied(
             f"User: {caller.principal.arn} is not authorized to perform: sts:{operation}"
         )

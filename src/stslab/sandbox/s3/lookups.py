@@ -3,8 +3,9 @@
 from datetime import datetime
 from email.utils import format_datetime
 
+from stslab.policy.request import ACCOUNT
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
-from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.api.pages import in_token
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
@@ -28,6 +29,13 @@ def existing(view: View, name: str) -> Bucket:
 
 def bucket_of(view: View, request: ApiRequest) -> Bucket:
     return existing(view, request.params["Bucket"])
+
+
+def require_owner(bucket: Bucket, expected: str | None) -> None:
+    if expected is not None and not ACCOUNT.fullmatch(expected):
+        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner"].format(expected))
+    if expected not in (None, bucket.owner):
+        raise ApiFault("AccessDenied", "Access Denied", log={"cause": "expected owner"})
 
 
 def address_of(request: ApiRequest) -> Address:

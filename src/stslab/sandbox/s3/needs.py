@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
-from stslab.policy.request import ACCOUNT
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
@@ -142,18 +141,11 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
         raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
-        _require_owner(bucket, request.params.get("ExpectedBucketOwner"))
+        lookups.require_owner(bucket, request.params.get("ExpectedBucketOwner"))
         _check_region(request, bucket)
         acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Call(request, view, seen)))
-
-
-def _require_owner(bucket: Bucket, expected: str | None) -> None:
-    if expected is not None and not ACCOUNT.fullmatch(expected):
-        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner"].format(expected))
-    if expected not in (None, bucket.owner):
-        raise fault("AccessDenied")
 
 
 def _may_hand_over(view: View, request: ApiRequest) -> bool:
@@ -228,7 +220,7 @@ def _copy(call: _Call) -> Iterator[Need]:
     where, version = source(call.request)
     params = call.request.params
     if bucket := call.view.get(Bucket, "", where.bucket):
-        _require_owner(bucket, params.get("ExpectedSourceBucketOwner"))
+        lookups.require_owner(bucket, params.get("ExpectedSourceBucketOwner"))
     content = lookups.content_at(call.view, where, version)
     yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
     if content is None:

@@ -160,7 +160,7 @@ def _asked_otherwise(
     values, ways, action = {}, {}, situation.request.action
     fixed = "aws:requestedregion" if _IN_ONE_REGION.fullmatch(action) else ""
     for test in _tests(situation, statement, holding=not holding):
-        key, value = test["key"], _value(test, holding=holding)
+        key, value = test["key"], _value(test, situation.request, holding=holding)
         known = may_have(key, action) and key.lower() != fixed
         if known and value and (way := _way_to_fill(situation, key, value)):
             values[key], ways[key] = value, way
@@ -345,30 +345,31 @@ def _profile(account: str | None, as_root: bool = False) -> str:
 
 
 _OPTION = re.compile("--([a-z-]+)")
-_CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
+_CLOCK = ("aws:currenttime", "aws:epochtime")
 
 
 def _way_to_fill(situation: Situation, key: str, value: str) -> str:
     """How this call sets the key to this value; empty if it can't."""
     name, _, tag = key.partition("/")
-    if (name.lower(), value.lower()) == ("aws:multifactorauthpresent", "false"):
-        return ""
     way = str(texts()["filled"].get(name.lower(), "")).format(value=value, tag=tag)
     option = _OPTION.match(way)
     return way if not option else f"with {way}" if option[1] in situation.takes else ""
 
 
-def _value(test: Document, *, holding: bool) -> str:
+def _value(test: Document, request: Request, *, holding: bool) -> str:
     """A value of the key that may make the test hold, or not hold; empty if none is known."""
-    if test["key"].lower() == "aws:multifactorauthage":
-        return "0"  # of a new code
-    operator = test["operator"].lower()
+    key, operator = test["key"].lower(), test["operator"].lower()
+    new = {"aws:multifactorauthage": "0", "aws:tokenissuetime": request.context["aws:CurrentTime"]}
+    if key in new:
+        return str(new[key])
+    any_end = "*" if key == "s3:prefix" else ""
     fixed = re.compile("[^*?]+" if "like" in operator else r"[^*?]+|\*")
-    first = next((one for one in listed(test["wanted"]) if fixed.fullmatch(one)), "")
+    values = (one.removesuffix(any_end) for one in listed(test["wanted"]))
+    first = next((one for one in values if fixed.fullmatch(one)), "")
     if operator == "null":
         return "VALUE" if (first.lower() == "false") is holding else ""
-    if "bool" in operator and not holding:
-        return {"true": "false", "false": "true"}.get(first.lower(), "")
+    if "bool" in operator:  # a caller can show MFA, but not that there is none
+        return "true" if (first.lower() == "true") is holding else ""
     return first if ("not" not in operator) is holding or "than" in operator else ""
 
 

@@ -65,10 +65,11 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
         return why, []
     if event.get("errorMessage", "").endswith(f" perform: sts:{event['eventName']}"):
         return texts()["limited"]["why"], _advice("request", texts()["limited"]["fixes"])
-    read = messages.read(f"{event['errorCode']}: {event.get('errorMessage', '')}")
-    steps = messages.advise(read).steps if read and (read.known or read.setting) else ()
-    fixes = [step.what for step in steps if not step.commands]
-    return texts()["no policy"], _advice("request", fixes)
+    read = messages.read(texts()["said"].format(**{"cause": event.get("errorMessage"), **event}))
+    known = messages.advise(read) if read and (read.known or read.setting) else None
+    why = read.known.says if read and read.known else texts()["unknown"]
+    fixes = [step.what for step in known.steps if not step.commands] if known else []
+    return texts()["no policy"].format(why), _advice("request", fixes)
 
 
 def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:

@@ -102,7 +102,7 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
     if "ID" not in policy.get("Owner", ()):
         raise fault("MalformedACLError")
     if _checked(view, _ID, policy["Owner"]["ID"], owner_id) != owner_id:
-        raise fault("AccessDenied")
+        raise ApiFault("AccessDenied", "Access Denied", log={"cause": "owner in the list"})
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")
         members = ((_ID, "ID"), (_URI, "URI"), (_EMAIL, "EmailAddress"))
@@ -194,12 +194,12 @@ def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
 
 def prevented(request: ApiRequest, bucket: Bucket, why: str) -> ApiFault:
     """The error of what a bucket's settings refuse. Only the owner's account gets the reason."""
-    if request.caller.account != bucket.owner:
-        return fault("AccessDenied")
     key, operation = request.params.get("Key"), request.operation
     action = operation if operation.startswith(("Put", "Copy")) else "PutObject"
     message = f"User: {request.caller.principal.arn} is not authorized to perform: s3:{action} "
     message += f'on resource: "{bucket.arn}{f"/{key}" if key else ""}" because {SAYS[why]}'
+    if request.caller.account != bucket.owner:
+        return ApiFault("AccessDenied", "Access Denied", log={"cause": message})
     return fault("AccessDenied", message)
 
 
