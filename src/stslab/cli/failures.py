@@ -91,6 +91,16 @@ def writing(file: str | Path, error_of: type[StslabError] = UsageError) -> Itera
         raise error_of(f"{file} can't be written: {error.strerror or error}.", fix) from None
 
 
+@contextmanager
+def reading(file: str | Path) -> Iterator[None]:
+    """Turn an error of reading into one about ``file``, the name that the person gave."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"{file} can't be read: {reason}.") from None
+
+
 def silence_stdout() -> None:
     """Write nothing more to stdout, not even at exit: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

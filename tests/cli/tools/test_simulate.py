@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -585,6 +586,28 @@ def test_an_error_does_not_quote_megabytes(tmp_path):
     done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)
     assert b"2,996,0" in done.stderr
     assert len(done.stderr) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--cases", "/dev/zero"), "a case"),
+        (("--cases", "/dev/zero", "--jobs", "2"), "a case"),
+        ((*ASKED, "--policy", "/dev/zero"), "policies"),
+        ((*ASKED, "--scp", "/dev/zero"), "policies"),
+    ],
+)
+def test_input_without_end_is_refused(arguments, what, tmp_path):
+    command = shlex.join([sys.executable, "-m", "stslab", "simulate", *arguments])
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -v 1000000; exec timeout 60 {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "STSLAB_HOME": str(tmp_path)},
+    )
+    assert f"/dev/zero is too large for {what}: it has more than 4 MiB." in done.stderr
+    assert done.returncode == 2
 
 
 def test_ctrl_c_ends_a_stream_with_130_silently(tmp_path):

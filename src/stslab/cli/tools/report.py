@@ -8,7 +8,7 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.commands import LazyGroup
-from stslab.cli.failures import writing
+from stslab.cli.failures import reading, writing
 from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
@@ -151,9 +151,5 @@ def merge(*, files: tuple[str, ...], form: str) -> None:
 
 
 def _text(file: str) -> str:
-    try:
-        with click.open_file(file, "rb") as stream:
-            return str(stream.read(_LARGEST).decode())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f"{file} can't be read: {reason}.") from None
+    with reading(file), click.open_file(file, "rb") as stream:
+        return str(stream.read(_LARGEST).decode())

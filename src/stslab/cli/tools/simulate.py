@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stslab.cli.failures import reading
 from stslab.cli.options import json_option, values
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Request
     from stslab.policy.findings import Finding
 
+_LONGEST = 4 * 1024 * 1024  # characters of a case, or of a file of policies
 _CHUNK = 500  # lines that a worker decides at once
 # Garbage is collected rarely: decisions make no reference cycles, and it saves a third.
 _SELDOM = (50_000, 20, 50)
@@ -245,13 +247,20 @@ _ANSWERS = (
 )
 
 
-def _lines_of(path: Path) -> Iterator[str]:
-    """The lines, without a byte order mark (as RFC 8259 allows); other bytes are passed on."""
-    try:
-        with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
-            yield from file
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}.") from error
+def _lines_of(path: Path, *, whole: bool = False) -> Iterator[str]:
+    """The lines, or all of it, without a byte order mark (as RFC 8259 allows).
+
+    Bytes that are not UTF-8 are passed on.
+    """
+    with (
+        reading(path),
+        click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file,
+    ):
+        while part := file.read(_LONGEST + 1) if whole else file.readline(_LONGEST + 1):
+            if len(part) > _LONGEST:
+                what = "policies" if whole else "a case"
+                raise UsageError(f"{path} is too large for {what}: it has more than 4 MiB.")
+            yield part
 
 
 def _policies_in(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[NamedPolicy]":
@@ -295,7 +304,7 @@ def _text(path: Path) -> str:
                     fix = f"Did you mean {names[near]!r}?"
             raise UsageError(f"AWS has no managed policy {path}.", fix)
         return found.versions[0].document
-    text = "".join(_lines_of(path)).rstrip("\n")
+    text = next(_lines_of(path, whole=True), "").rstrip("\n")
     with suppress(ValueError, RecursionError):
         held = jmespath.search(_ANSWERS, json.loads(f'"{text}"' if text[:2] == "{\\" else text))
         if isinstance(held, str):  # API Gateway escapes its quotation marks (get-rest-api)
