@@ -145,14 +145,14 @@ def test_a_missing_permission_is_found_before_anything_is_made(poor: Learner):
 
 
 def test_a_run_is_pinned_to_its_account_and_region(learner: Learner):
-    assert learner.on_aws("run", "--to", "deploy-role").code == 0
+    assert learner.on_aws("run", "--to", "deploy-role", "--profile", "default").code == 0
     # The settings now name another region: the run goes on in its own.
     elsewhere = learner.on_aws("cleanup", "--region", "us-west-2")
     assert elsewhere.code == 4
     assert f"began in the region {REGION}" in elsewhere.err
     there = learner.stslab("cleanup", "--target", "sandbox")
     assert "is unfinished" in there.out
-    assert "--target aws" in there.out
+    assert "--target aws --profile default" in there.out
     done = learner.on_aws("cleanup", AWS_REGION="us-west-2")
     assert done.code == 0, done.said
 

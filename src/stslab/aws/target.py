@@ -61,7 +61,8 @@ def selecting(run: RunRecord, command: str) -> str:
     if run.kind == SANDBOX:
         here = run.target == location().target
         return command if here else f"STSLAB_SANDBOX={run.target.partition('-')[2]} {command}"
-    return f"{command} --target {AWS if run.kind == AWS else 'URL'}"
+    older = AWS if run.kind == AWS else "URL"
+    return f"{command} {run.flags or f'--target {older}'}"
 
 
 def _own_credentials(profile: str) -> str:

@@ -146,13 +146,15 @@ def open_account(home: Home, where: Where) -> OpenAccount:
         hints_select(where.flags)
         url = where.target if kind == "endpoint" else ""
         made, learner = real_target(where.profile, where.region, url, where.account)
+        info = structs.replace(made.info, flags=where.flags)
         if where.partner:
             _, partner = real_target(where.partner, where.region, url, where.partner_account)
             if partner.account == learner.account:
                 fix = "Name a profile of another account with --partner-profile."
                 raise CredentialsError(f"Both profiles are for account {partner.account}.", fix)
-            info = structs.replace(made.info, accounts={"partner": partner.account})
-            made = replace(made, info=info, own={**made.own, "partner": where.partner})
+            info = structs.replace(info, accounts={"partner": partner.account})
+            made = replace(made, own={**made.own, "partner": where.partner})
+        made = replace(made, info=info)
     profiles = made.profiles(home.profiles(made.info.name))
     account = Boto3Account(made, profiles)
     return OpenAccount(home, made, account, profiles, learner=learner, partner=partner)

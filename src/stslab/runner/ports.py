@@ -92,6 +92,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     pace: float = 1.0  # seconds between tries
     admin: str = ADMIN  # administers the account
     accounts: Mapping[str, str] = {}  # further accounts, by the identity that administers each
+    flags: str = ""  # those that select it in commands
 
     def of(self, account: str) -> Self:
         """The target for this one of its accounts; unchanged if the account is unknown."""

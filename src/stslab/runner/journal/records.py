@@ -92,6 +92,7 @@ class RunRecord(Body, frozen=True):
     person: str = ""  # the user and the machine, if known
     allowed: Allowed = Allowed()  # what the lab declares and the person agreed to
     accounts: Mapping[str, str] = {}  # further accounts, by the identity that calls there
+    flags: str = ""  # those that select its target in commands, if known
     profiles: tuple[str, ...] = ()  # those with settings in the lab
     outline: tuple[StageOutline, ...] = ()  # the lab when the run began
 
