@@ -43,8 +43,9 @@ def matching_actions(pattern: str) -> tuple[str, ...]:
 def suggestions(unknown: str, known: Iterable[str]) -> list[str]:
     from difflib import get_close_matches
 
-    by_lower = {each.lower(): each for each in known}
-    return [by_lower[each] for each in get_close_matches(unknown.lower(), by_lower, n=1)]
+    wanted, by_lower = unknown.lower(), {each.lower(): each for each in known}
+    longer = [each for each in by_lower if each.startswith(wanted)]
+    return [by_lower[each] for each in get_close_matches(wanted, longer or by_lower, n=1)]
 
 
 def similar_action(pattern: str) -> str:

@@ -108,6 +108,18 @@ def test_an_escaped_policy_may_be_printed_as_text(simulate):
     assert found.output.startswith("✔ Allowed"), found.output
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("AmazonS3ReadOnly", "AmazonS3ReadOnlyAccess"),  # not AmazonLexReadOnly, which is as near
+        ("AmazonS3ReadonlyAcess", "AmazonS3ReadOnlyAccess"),
+    ],
+)
+def test_a_name_that_lacks_its_end_is_meant(simulate, given, meant):
+    found = simulate(*ASKED, "--policy", f"arn:aws:iam::aws:policy/{given}")
+    assert found.exception.hint == f"Did you mean 'arn:aws:iam::aws:policy/{meant}'?"
+
+
 def test_a_policy_that_aws_manages_goes_by_its_arn(simulate):
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
     allowed = simulate(*ASKED, "--policy", arn).output
