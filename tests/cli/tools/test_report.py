@@ -60,6 +60,17 @@ def test_a_masked_report_can_not_be_verified(run: str, stslab: Stslab, tmp_path:
     assert "unknown: it is masked" in stslab("report", "merge", str(file), "--csv").out
 
 
+def test_one_run_under_two_names_is_told(run: str, stslab: Stslab, tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.json" for name in ("Ana", "Ben")]
+    for file in files:
+        file.write_text(stslab("report", "--json", "--learner", file.stem).out)
+    both = list(map(str, files))
+    _, ana, ben = stslab("report", "merge", *both, "--csv").out.splitlines()
+    assert ana.endswith("yes; Ben handed in the same run")
+    assert ben.endswith("yes; Ana handed in the same run")
+    assert "the same run" not in stslab("report", "merge", both[0], both[0]).out
+
+
 def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     file.write_text(stslab("report", "--json", "--learner", "Ana").out)

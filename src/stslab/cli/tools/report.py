@@ -145,7 +145,7 @@ def merge(*, files: tuple[str, ...], form: str) -> None:
     """
     from stslab.render.report import merged
 
-    reports = [merged.handed_in(_text(file), file) for file in files]
+    reports = merged.compared(merged.handed_in(_text(file), file) for file in files)
     as_form = merged.as_page if form == "html" else merged.as_csv
     click.echo(as_form(reports), nl=False)
 

@@ -41,7 +41,11 @@ class Handed(msgspec.Struct):
     fault: ReportedFault | None = None
     learner: str = ""
     masked: bool = False
-    as_made: str = ""  # whether the report is unchanged, in words
+    as_made: str = ""  # whether the report is unchanged, and nobody else's, in words
+
+    @property
+    def who(self) -> str:
+        return self.learner or self.run.person or self.run.id
 
 
 def handed_in(text: str, where: str) -> Handed:
@@ -59,6 +63,16 @@ def handed_in(text: str, where: str) -> Handed:
             wrong = [error.message]
         report.as_made = f"no: {'. '.join(wrong)}" if wrong else "yes"
     return report
+
+
+def compared(reports: Iterable[Handed]) -> list[Handed]:
+    """The reports; each says who else handed in the same run."""
+    known = list(reports)
+    for one in known:
+        others = {each.who for each in known if each.run.id == one.run.id} - {one.who}
+        if others:
+            one.as_made += f"; {', '.join(sorted(others))} handed in the same run"
+    return known
 
 
 def as_csv(reports: Sequence[Handed]) -> str:
@@ -130,8 +144,8 @@ def _table(reports: Sequence[Handed]) -> list[list[str]]:
 def _cells(one: Handed, *, several: bool) -> dict[tuple[int, str], str]:
     """The cells of a report, by column: the number of its group, and its name."""
     run, fault, lab = one.run, one.fault, f"{one.run.lab}: " if several else ""
-    who, began = one.learner or run.person or run.id, run.started[:16].replace("T", " ")
-    about = (who, run.id, run.lab, began, str(one.proved), str(len(one.claims)))
+    began = run.started[:16].replace("T", " ")
+    about = (one.who, run.id, run.lab, began, str(one.proved), str(len(one.claims)))
     found = f"{result(fault) or 'not fixed'} ({fault.asked})" if fault else ""
     return {
         **{(0, name): text for name, text in zip(_ABOUT_RUN, about, strict=True)},
