@@ -107,6 +107,18 @@ def test_a_lesson_in_a_second_terminal_says_that_the_run_is_open(opened: Open):
     assert "open in another terminal" not in third.wait("Enter begins")
 
 
+def test_a_run_beside_a_lesson_says_that_the_lesson_is_open(opened: Open, machine: Machine):
+    lesson = opened("run")
+    lesson.wait("Enter begins")
+    lesson.enter()
+    lesson.wait("admin $ aws iam create-user")
+    done = machine.stslab("run", "--yes", "--to", "create-user")
+    assert "A lesson in another terminal has this run open" in " ".join(done.out.split())
+    lesson.enter("quit")
+    assert lesson.ended() == 0
+    assert "another terminal" not in machine.stslab("run", "--yes", "--to", "deploy-role").out
+
+
 def test_the_lock_of_a_dead_process_is_taken_over(machine: Machine):
     process = machine.start("run", "--yes")
     until_said(process, "CREATE_IN_PROGRESS")

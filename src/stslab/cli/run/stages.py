@@ -20,6 +20,8 @@ from stslab.runner.run.plan import needed, plan, require_done, stage_of
 from stslab.runner.run.scope import require_anywhere
 from stslab.vocabulary import LEARNER, PARTNER
 
+_ELSEWHERE = "A lesson in another terminal has this run open: it goes on from what is done here."
+
 
 def run(
     lab: str | None,
@@ -49,14 +51,16 @@ def run(
         return
     with open_workspace("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         opened = opened_for(workspace, where, loaded)
+        begun = unfinished_run(workspace.journal, where, loaded.id)
         if alone:
+            if begun and not workspace.home.enter_lesson(begun.id):
+                workspace.paper.line("warning", _ELSEWHERE)
             how = How.YES if where.yes else How.ALONE
             runner = opened.runner(loaded, workspace.journal, workspace.render, how)
             walk(runner, chosen, workspace.paper, resuming=not first)
             return
         from stslab.cli.run.loop import Loop  # the prompt's libraries are slow to import
 
-        begun = unfinished_run(workspace.journal, where, loaded.id)
         # A run that was begun continues as it was.
         before = workspace.journal.past(begun.id).how if begun else None
         how = How.HAND if practice or before is How.HAND else How.PROMPT
