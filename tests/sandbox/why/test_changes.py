@@ -140,6 +140,23 @@ def boundary(account: Account, name: str) -> Call:
     return account.client("iam", keys).list_users
 
 
+def trust_that_only_denies(account: Account, name: str) -> Call:
+    keys, arn = user(account, name, EVERYTHING), role(account, name, {"AWS": LEARNER})
+    deny = {"Effect": "Deny", "Principal": {"AWS": LEARNER}, "Action": "sts:AssumeRole"}
+    account.client("iam", "admin").update_assume_role_policy(
+        RoleName=name, PolicyDocument=document(deny)
+    )
+    return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
+def boundary_that_only_denies(account: Account, name: str) -> Call:
+    keys, iam = user(account, name, EVERYTHING), account.client("iam", "admin")
+    deny = {**EVERYTHING, "Effect": "Deny"}
+    made = iam.create_policy(PolicyName=name, PolicyDocument=document(deny))["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=made)
+    return account.client("iam", keys).list_users
+
+
 def bucket_policy(account: Account, name: str) -> Call:
     s3, keys = account.client("s3", "admin"), user(account, name, EVERYTHING)
     s3.create_bucket(Bucket=f"b-{name}")
@@ -220,6 +237,8 @@ SCENES = [
     tags_under_an_external_id,
     across_accounts,
     boundary,
+    trust_that_only_denies,
+    boundary_that_only_denies,
     bucket_policy,
     bucket_of_another,
     object_of_another,
@@ -668,6 +687,26 @@ def test_a_federated_caller_is_let_in_with_its_claims(account, shell, fresh):
         }
         shell.run(option["command"])
     call()
+
+
+def test_mfa_is_advised_only_to_callers_who_can_have_it(account, fresh):
+    name, iam = f"why-{fresh}", account.client("iam", "admin")
+    claims, url = {"sub": "me", "aud": "app"}, f"https://{name}.example.com"
+    token = account.control("POST", "oidc/token", {"issuer": url, "claims": claims})["token"]
+    iam.create_open_id_connect_provider(Url=url, ClientIDList=["app"])
+    federated = {"Federated": f"arn:aws:iam::{LEARNER}:oidc-provider/{url[8:]}"}
+    arn = role(account, name, federated, "sts:AssumeRoleWithWebIdentity")
+    with_mfa = {**EVERYTHING, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(with_mfa))
+    keys = user(account, f"{name}-u", with_mfa)
+    made = account.client("sts", "anonymous").assume_role_with_web_identity(
+        RoleArn=arn, RoleSessionName="me", WebIdentityToken=token
+    )
+    for caller, advised in ((keys, True), (Keys.of(made["Credentials"]), False)):
+        told = refused(account, account.client("iam", caller).list_users)
+        first = told["changes"][0]["options"][0]["what"]
+        assert first.startswith("Call it with MFA") == advised
+        assert "aws:MultiFactorAuthPresent" in told["changes"][0]["options"][advised]["what"]
 
 
 def test_a_service_and_the_names_it_makes_up_are_let_in(account, shell, fresh):

@@ -158,14 +158,22 @@ def _asked_otherwise(
 ) -> Iterator[Option]:
     """The option to send other keys, so that the tests hold, or do not (``holding`` False)."""
     values, ways, action = {}, {}, situation.request.action
-    fixed = "aws:requestedregion" if _IN_ONE_REGION.fullmatch(action) else ""
+    fixed = {"aws:requestedregion"} if _IN_ONE_REGION.fullmatch(action) else set()
+    fixed |= set() if _may_show_mfa(situation.request) else {*_MFA}
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, situation.request, holding=holding)
-        known = may_have(key, action) and key.lower() != fixed
+        known = may_have(key, action) and key.lower() not in fixed
         if known and value and (way := _way_to_fill(situation, key, value)):
             values[key], ways[key] = value, way
     if values:
         yield Option(f"Call it {' and '.join(ways.values())}.", situation.asked_with(values))
+
+
+def _may_show_mfa(request: Request) -> bool:
+    """Whether the caller may have a session with MFA: federated users and services never have."""
+    caller, keys = request.principal, " ".join(request.context).lower()
+    federated = caller.kind == "FederatedUser" or "aws:federatedprovider" in keys or "saml:" in keys
+    return caller.member and not federated
 
 
 # -- a Deny that applies -------------------------------------------------------------------
@@ -183,6 +191,10 @@ def _without(
         # What is missing then is to be added to the policy that names the callers, not to this one.
         return Option(texts()["restricted"], None if refuses else after)
     label = "this statement" if _of_another(situation.request, kind) else statement.label
+    if changed is None and kind in (PolicyKind.TRUST, PolicyKind.BOUNDARY):  # one must be there
+        added, what = _allowing(situation.request, kind), texts()["replaced"]
+        changed, what = {**document, "Statement": [added]}, what.format(label, policy.name)
+        return _put(situation, kind, policy.name, changed, what, statement=added)
     what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
     return _put(situation, kind, policy.name, changed, what, statement=statement.source)
 
@@ -345,6 +357,7 @@ def _profile(account: str | None, as_root: bool = False) -> str:
 
 
 _OPTION = re.compile("--([a-z-]+)")
+_MFA = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 _CLOCK = ("aws:currenttime", "aws:epochtime")
 
 
