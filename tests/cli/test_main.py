@@ -63,6 +63,16 @@ def test_status_imports_no_tables(tmp_path):
     assert not imported("status", STSLAB_HOME=str(tmp_path)).intersection({"yaml", "jmespath"})
 
 
+def test_doctor_imports_only_what_it_checks(tmp_path):
+    found = imported("doctor", STSLAB_HOME=str(tmp_path))
+    assert not found.intersection({"boto3", "botocore", "yaml", "moto"})
+
+
+def test_the_list_of_faults_needs_no_prompt_and_no_proof(tmp_path):
+    found = imported("break", "--list", STSLAB_HOME=str(tmp_path))
+    assert not found.intersection({"boto3", "moto", "prompt_toolkit", "lxml", "cryptography"})
+
+
 def test_labs_imports_neither_boto3_nor_moto(tmp_path):
     assert not imported("labs", STSLAB_HOME=str(tmp_path)).intersection(
         {"boto3", "botocore", "moto", "rich"}

@@ -1,7 +1,7 @@
 """Makes what is generated about labs; ``python -m tests.lab.reference`` writes all of it.
 
 From the lab format's model, the JSON Schema for editors and the tables of docs/authors.md; from the
-bundled labs, lab/headers.json.
+bundled labs, lab/headers.json and lab/faults.json.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import inspect
 
+from stslab.cli.run.faults import proved
+from stslab.cli.workspace import load_lab
 from stslab.lab.listing import read
 from stslab.lab.model import Cell, Check, Fault, LabFile, Part, ProfileSettings, Stage, Step
 from stslab.lab.reading.structure import fields, key_texts, plain_type
@@ -21,7 +23,7 @@ Json = dict[str, Any]
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA, PAGE = ROOT / "lab" / "lab.schema.json", ROOT / "docs" / "authors.md"
-HEADERS = ROOT / "lab" / "headers.json"
+HEADERS, FAULTS = ROOT / "lab" / "headers.json", ROOT / "lab" / "faults.json"
 TABLES: dict[str, type[Part]] = {
     "The lab": LabFile,
     "A stage": Stage,
@@ -144,7 +146,14 @@ def headers_text() -> str:
     return json.dumps(known, indent=1) + "\n"
 
 
+def faults_text() -> str:
+    """The proved faults of the bundled labs by the labs' hashes; `stslab break --list` reads them."""
+    labs = map(load_lab, bundled_labs())
+    return json.dumps({lab.sha256: proved(lab) for lab in labs}, indent=1) + "\n"
+
+
 if __name__ == "__main__":
     HEADERS.write_text(headers_text(), encoding="utf-8")
+    FAULTS.write_text(faults_text(), encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     PAGE.write_text(page_text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.lab.reference import HEADERS, headers_text
+from tests.lab.reference import FAULTS, HEADERS, faults_text, headers_text
 
 from stslab import resources
 from stslab.errors import LabError
@@ -27,6 +27,7 @@ def test_the_bundled_lab_is_listed():
 def test_what_is_kept_of_the_bundled_labs_is_current():
     """Otherwise: python -m tests.lab.reference."""
     assert HEADERS.read_text(encoding="utf-8") == headers_text()
+    assert FAULTS.read_text(encoding="utf-8") == faults_text()
 
 
 def test_an_edited_lab_is_read_anew(tmp_path: Path):

@@ -4,7 +4,6 @@ The first call is sts:GetCallerIdentity, which needs no permission (AWS STS API 
 "GetCallerIdentity"). Before a lab begins, the account is surveyed with calls that only read.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -19,8 +18,8 @@ from botocore import exceptions as boto
 
 from stslab.aws.account import Response, failure, no_credentials, refusal
 from stslab.aws.clients import NOBODY, OWN, Clients, is_local, own_clients
-from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
-from stslab.errors import CredentialsError, RunError, UsageError
+from stslab.aws.target import AWS, LOCAL_PACE, Target, denied_accounts, name_of
+from stslab.errors import CredentialsError, RunError
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, LabCall, Summary, costs, lab_calls, summary
@@ -304,33 +303,3 @@ def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
         raise no_credentials(error) from error
     ends = getattr(found, "_expiry_time", None)  # botocore has no public name for it
     return str(found.method), ends.astimezone(UTC) if ends else None
-
-
-# -- the deny list: accounts on which no lab may run -------------------------------------------
-# A file in the XDG config folder, which stslab never writes, and a variable: ids separated by
-# commas or blanks. A list that can't be read stops stslab before any call.
-
-_VARIABLE = "STSLAB_DENY_ACCOUNTS"
-
-
-def denied_accounts() -> dict[str, str]:
-    """Map each id on the deny list to where it is listed; UsageError if it can't be read."""
-    from platformdirs import user_config_path
-
-    path = user_config_path("stslab", appauthor=False) / "denied-accounts"
-    text = ""
-    try:
-        with suppress(FileNotFoundError):
-            text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"The deny list {path} can't be read: {reason}.") from error
-    found = {}
-    lists = ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text))
-    for where, listed in lists:
-        for account in listed.replace(",", " ").split():
-            if not re.fullmatch(r"\d{12}", account.replace("-", "")):
-                fix = "List accounts by their twelve digits, with commas or blanks between them."
-                raise UsageError(f"{where}: {account!r} is not an account id.", fix)
-            found[account.replace("-", "")] = where
-    return found

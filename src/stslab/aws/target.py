@@ -1,5 +1,7 @@
 """Targets, where a run's calls go: the embedded account, a real account, another endpoint."""
 
+import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -70,3 +72,33 @@ def _own_credentials(profile: str) -> str:
     named = f" --profile {profile}" if profile else ""
     clean = "-u AWS_CONFIG_FILE -u AWS_SHARED_CREDENTIALS_FILE -u AWS_PROFILE"
     return f"env {clean} aws configure export-credentials --format process{named}"
+
+
+# -- the deny list: accounts on which no lab may run -------------------------------------------
+# A file in the XDG config folder, which stslab never writes, and a variable: ids separated by
+# commas or blanks. A list that can't be read stops stslab before any call.
+
+_VARIABLE = "STSLAB_DENY_ACCOUNTS"
+
+
+def denied_accounts() -> dict[str, str]:
+    """Map each id on the deny list to where it is listed; UsageError if it can't be read."""
+    from platformdirs import user_config_path
+
+    path = user_config_path("stslab", appauthor=False) / "denied-accounts"
+    text = ""
+    try:
+        with suppress(FileNotFoundError):
+            text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"The deny list {path} can't be read: {reason}.") from error
+    found = {}
+    lists = ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text))
+    for where, listed in lists:
+        for account in listed.replace(",", " ").split():
+            if not re.fullmatch(r"\d{12}", account.replace("-", "")):
+                fix = "List accounts by their twelve digits, with commas or blanks between them."
+                raise UsageError(f"{where}: {account!r} is not an account id.", fix)
+            found[account.replace("-", "")] = where
+    return found

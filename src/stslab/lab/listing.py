@@ -43,14 +43,14 @@ def header(path: Path) -> LabHeader:
         raw = path.read_bytes()
     except OSError as error:
         return LabHeader(path.stem, "", path, problem=f"It can't be read: {error.strerror}.")
-    known = _known().get(hashlib.sha256(raw).hexdigest())
+    known = kept("headers.json").get(hashlib.sha256(raw).hexdigest())
     return LabHeader(**known, path=path) if known else read(path, raw)
 
 
 @cache
-def _known() -> Any:
-    """The headers of the bundled labs by the hashes of their files: to read those takes longer."""
-    return json.loads(resources.text_of(resources.labs_folder() / "headers.json") or "{}")
+def kept(file: str) -> Any:
+    """What is kept of the bundled labs by their hashes: to read or prove it takes longer."""
+    return json.loads(resources.text_of(resources.labs_folder() / file) or "{}")
 
 
 def read(path: Path, raw: bytes) -> LabHeader:

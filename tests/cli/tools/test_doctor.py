@@ -85,18 +85,19 @@ def test_a_damaged_journal(doctor, state: Path):
 
 
 @pytest.mark.parametrize(
-    ("target", "kind", "flags", "command"),
+    ("run", "command"),
     [
-        ("sandbox", "sandbox", "", "Undo it: stslab cleanup abcd1234"),
-        ("sandbox-exam", "sandbox", "", "STSLAB_SANDBOX=exam stslab cleanup abcd1234"),
-        ("aws", "aws", "--target aws --profile a", "abcd1234 --target aws --profile a"),
-        ("aws", "aws", "", "stslab cleanup abcd1234 --target aws"),  # an older version's run
-        ("127.0.0.1-4566", "endpoint", "", "stslab cleanup abcd1234 --target URL"),
+        (("sandbox", "sandbox"), "Undo it: stslab cleanup abcd1234"),
+        (("sandbox-exam", "sandbox"), "STSLAB_SANDBOX=exam stslab cleanup abcd1234"),
+        (("aws", "aws", "--target aws --profile a"), "abcd1234 --target aws --profile a"),
+        (("aws", "aws"), "stslab cleanup abcd1234 --target aws"),  # an older version's run
+        (("127.0.0.1-4566", "endpoint"), "stslab cleanup abcd1234 --target URL"),
     ],
 )
-def test_leftovers_of_old_runs(doctor, state: Path, target: str, kind: str, flags: str, command: str):
+def test_leftovers_of_old_runs(doctor, state: Path, run: tuple[str, ...], command: str):
     with Journal(state / "journal.sqlite") as journal:
-        journal.begin(a_run("abcd1234", target=target, kind=kind, flags=flags))
+        names = ("target", "kind", "flags")
+        journal.begin(a_run("abcd1234", **dict(zip(names, run, strict=False))))
     code, checks = doctor()
     assert code == 0
     assert checks["leftovers"]["state"] == "warning"

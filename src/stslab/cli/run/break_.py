@@ -1,13 +1,10 @@
 """``stslab break``: choose a fault, plant it, help with it, and say what a fix still lacks."""
 
 import hashlib
-import json
 import secrets
-import sys
 from collections.abc import Sequence
 from functools import partial
 
-import click
 from msgspec.structs import replace
 
 from stslab.cli.accounts import OpenAccount, open_account
@@ -16,23 +13,22 @@ from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Quit
-from stslab.cli.workspace import Workspace, load_lab, meant_lab, open_workspace
+from stslab.cli.workspace import Workspace, meant_lab, open_workspace
 from stslab.durations import spoken
 from stslab.errors import RunError, UsageError
-from stslab.lab.listing import find, headers
 from stslab.lab.model import Lab
 from stslab.lesson import access
 from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson.scenes import heading
 from stslab.render.report.text import result
-from stslab.render.terminal.paper import Paper, paper_on
+from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 from stslab.runner.journal.records import Broken, FaultState, How, RunFault
 from stslab.runner.report import fault_of
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
-_DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
+DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 
 
 def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
@@ -133,28 +129,6 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
 # -- which fault -----------------------------------------------------------------------------------
 
 
-def list_faults(lab: str, *, as_json: bool) -> None:
-    """List them lab by lab, in the course's order: the proofs take a while."""
-    rows, paper = [], paper_on(sys.stdout)
-    for path in [find(lab)] if lab else [each.path for each in headers()]:
-        loaded = load_lab(path)
-        if sys.stderr.isatty():
-            click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
-        alike = dict[tuple[str, bool], list[str]]()  # ids of the faults that look the same
-        for fault in offered(loaded):
-            alike.setdefault((fault.title, fault.derived), []).append(fault.id)
-            told = {"title": fault.title, "derived": fault.derived}
-            rows.append({"id": fault.id, "lab": loaded.id, **told})
-        for (title, derived), ids in alike.items() if not as_json else ():
-            paper.prose(f"{', '.join(ids)}  ({loaded.id}{', derived' if derived else ''})")
-            causes = " Each of these has another cause." if ids[1:] else ""
-            paper.prose(f"{title}{causes}", indent=2)
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    elif not rows:
-        click.echo(f"No fault can be proved. {_DECLARE}", err=True)
-
-
 def offered(lab: Lab) -> list[RunFault]:
     from stslab.cli.in_memory import proofs
 
@@ -166,7 +140,7 @@ def chosen(lab: Lab, faults: Sequence[RunFault], asked: str) -> RunFault:
     """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:
-        raise UsageError(f"The lab {lab.id} has no fault that can be proved.", _DECLARE)
+        raise UsageError(f"The lab {lab.id} has no fault that can be proved.", DECLARE)
     if flag == "--seed":
         number = int.from_bytes(hashlib.sha256(f"{lab.id} {value}".encode()).digest()[:8])
         return faults[number % len(faults)]

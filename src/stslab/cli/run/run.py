@@ -90,7 +90,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
     again do what they should, and nothing more. Without --fault and --seed it is random.
     """
     if listed:
-        from stslab.cli.run.break_ import list_faults
+        from stslab.cli.run.faults import list_faults
 
         list_faults(lab, as_json=as_json)
         return

@@ -16,12 +16,9 @@ from pathlib import Path
 import msgspec
 
 from stslab import __version__
-from stslab.aws import guard
-from stslab.aws.clients import own_clients
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import AWS, kind_of, selecting
+from stslab.aws.target import AWS, denied_accounts, kind_of, selecting
 from stslab.cli.options import Where
-from stslab.cli.workspace import load_lab
 from stslab.durations import counted
 from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, is_locked
@@ -69,7 +66,7 @@ _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*", "sandbox/*/*")
 
 def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
     """Make all checks, in the order to fix problems in. ``of_class`` adds those for a class."""
-    folders = sorted((home.root / "profiles").glob("*"))
+    asked, folders = _asked_version(), sorted((home.root / "profiles").glob("*"))
     checks = [
         ("packages", _packages()),
         ("state folder", _state(home.root)),
@@ -79,7 +76,7 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         ("embedded account", _sandbox(home)),
         *(("profiles", _profiles(folder)) for folder in folders),
         ("denied accounts", _denied()),
-        ("aws CLI", _aws_cli(where)),
+        ("aws CLI", _aws_cli(where, asked)),
         ("credentials", _account(where)),
     ]
     if of_class:
@@ -179,11 +176,19 @@ def _profiles(folder: Path) -> Iterator[Checked]:
 
 
 def _denied() -> Iterator[Checked]:
-    denied = ", ".join(guard.denied_accounts())
+    denied = ", ".join(denied_accounts())
     yield Checked("denied accounts", GOOD if denied else NOTE, denied or "none")
 
 
-def _aws_cli(where: Where) -> Iterator[Checked]:
+def _asked_version() -> "subprocess.Popen[str] | None":
+    """The aws command, which takes as long to tell its version as all other checks together."""
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    with suppress(OSError):  # there is none, or it can't run
+        return subprocess.Popen(["aws", "--version"], stdout=out, stderr=err, text=True)
+    return None
+
+
+def _aws_cli(where: Where, asked: "subprocess.Popen[str] | None") -> Iterator[Checked]:
     """Whether the aws command is there, and does what our profiles for the account need."""
     found, install = shutil.which("aws"), "python -m pip install 'stslab[cli]'"
     if not found:
@@ -191,9 +196,10 @@ def _aws_cli(where: Where) -> Iterator[Checked]:
         yield checked("aws CLI", "not found; labs do not need it", fix, NOTE)
         return
     said = ""
-    with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):  # it can't run or end
-        command = [found, "--version"]
-        said = subprocess.check_output(command, stderr=subprocess.STDOUT, text=True, timeout=30)
+    if asked:
+        with suppress(subprocess.SubprocessError, UnicodeDecodeError):  # it does not end
+            said = asked.communicate(timeout=30)[0]
+        asked.kill()
     version = re.search(r"aws-cli/(\d+)\.(\d+)\.\d+", said)
     if version is None:
         yield checked("aws CLI", f"{found} shows no version", f"Try it: {found}", WARNING)
@@ -224,6 +230,8 @@ def _starts() -> Iterator[Checked]:
 
 def _labs() -> Iterator[Checked]:
     """Each lab and its hash, which should be the same on every machine of the class."""
+    from stslab.cli.workspace import load_lab
+
     folder = foreign_folder()
     further = labs_in(folder) if folder else []
     if folder and not further:
@@ -264,6 +272,9 @@ def _account(where: Where) -> Iterator[Checked]:
         fix = "To check one: stslab doctor --target aws"
         yield checked("AWS account", "not checked: the embedded account needs no other", fix, NOTE)
         return
+    from stslab.aws import guard
+    from stslab.aws.clients import own_clients
+
     clients = own_clients(where.profile, where.region, where.target if kind == "endpoint" else "")
     url, problem, date = guard.reach(clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."

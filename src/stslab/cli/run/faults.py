@@ -1,0 +1,43 @@
+"""``stslab break --list``: the faults of the labs."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from stslab.cli.workspace import load_lab
+from stslab.lab.listing import find, headers, kept
+from stslab.lab.model import Lab
+from stslab.render.terminal.paper import paper_on
+
+
+def list_faults(lab: str, *, as_json: bool) -> None:
+    """List them lab by lab, in the course's order; those of a foreign lab take a while."""
+    rows, paper = [], paper_on(sys.stdout)
+    for path in [find(lab)] if lab else [each.path for each in headers()]:
+        loaded = load_lab(path)
+        known = kept("faults.json").get(loaded.sha256)
+        if known is None and sys.stderr.isatty():
+            click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
+        alike = dict[tuple[str, bool], list[str]]()  # ids of the faults that look the same
+        for fault in proved(loaded) if known is None else known:
+            alike.setdefault((fault["title"], fault["derived"]), []).append(fault["id"])
+            rows.append({"id": fault["id"], "lab": loaded.id, **fault})
+        for (title, derived), ids in alike.items() if not as_json else ():
+            paper.prose(f"{', '.join(ids)}  ({loaded.id}{', derived' if derived else ''})")
+            causes = " Each of these has another cause." if ids[1:] else ""
+            paper.prose(f"{title}{causes}", indent=2)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif not rows:
+        from stslab.cli.run.break_ import DECLARE
+
+        click.echo(f"No fault can be proved. {DECLARE}", err=True)
+
+
+def proved(lab: Lab) -> list[dict[str, Any]]:
+    from stslab.cli.run.break_ import offered
+
+    found = offered(lab)
+    return [{"id": one.id, "title": one.title, "derived": one.derived} for one in found]
