@@ -12,28 +12,14 @@ from stslab.lab.model import Action, Check, Step
 from stslab.lab.references import resolve
 from stslab.lesson.verdict import Verdict
 from stslab.runner.ports import Call, Data
-from stslab.structures import Path, listed, mapped, parts
+from stslab.structures import Path, beside, listed, mapped, parts
 from stslab.vocabulary import Gate
 
 _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
     rf"arn:aws[a-z-]*:(?:iam|sts)::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/|assumed-role/)"
 )
-_DOCUMENTS: Mapping[str, str] = {
-    "PolicyDocument": "the policy",
-    "AssumeRolePolicyDocument": "the trust policy",
-    "Policy": "the policy",
-}
-_WHOSE: Mapping[Gate, str] = {
-    Gate.SIGNATURE: "signature",
-    Gate.SCP: "organization's policies",
-    Gate.RCP: "organization's policies for resources",
-    Gate.RESOURCE: "policy of {what}",
-    Gate.TRUST: "trust policy of {what}",
-    Gate.IDENTITY: "policies of {who}",
-    Gate.BOUNDARY: "boundary of {who}",
-    Gate.SESSION: "session policy of {who}",
-}
+_WORDS: Mapping[str, Mapping[str, str]] = beside(__file__, "words.yaml")
 
 
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
@@ -48,8 +34,8 @@ def renamed(part: Any, names: Mapping[str, str]) -> Any:
     return mapped(part, shown)
 
 
-def label(gate: Gate, who: str, what: str) -> str:
-    return _WHOSE[gate].format(who=who, what=what)
+def label(gate: Gate, who: str, what: str, form: str = "labels") -> str:
+    return _WORDS[form][gate].format(who=who, what=what)
 
 
 def evidence(
@@ -86,31 +72,14 @@ def statements(document: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
     """A statement in words: ``Allow sts:AssumeRole to account 1111``, then its conditions."""
     words = [str(statement.get("Effect", ""))]
-    for word, name in _ELEMENTS:
+    for name, word in _WORDS["elements"].items():
         if name in statement:
             text = _principal if name.endswith("Principal") else _several
             words.append(word + text(statement[name]))
     yield " ".join(words)
     for operator, tests in statement.get("Condition", {}).items():
         for key, value in tests.items():
-            yield f"if {key} {_OPERATORS.get(operator, operator)} {_several(value)}"
-
-
-_ELEMENTS = (
-    ("", "Action"),
-    ("all but ", "NotAction"),
-    ("to ", "Principal"),
-    ("to all but ", "NotPrincipal"),
-    ("on ", "Resource"),
-    ("on all but ", "NotResource"),
-)
-_OPERATORS = {
-    "StringEquals": "=",
-    "ArnEquals": "=",
-    "StringNotEquals": "is not",
-    "StringLike": "like",
-    "ArnLike": "like",
-}
+            yield f"if {key} {_WORDS['operators'].get(operator, operator)} {_several(value)}"
 
 
 def _several(value: Any) -> str:
@@ -155,7 +124,7 @@ def claims_of(call: Call) -> list[str]:
 def documents_of(call: Call) -> dict[str, Any]:
     """The policy documents in a call's parameters or CloudFormation template, by description."""
     documents: dict[str, Any] = {}
-    for name, what in _DOCUMENTS.items():
+    for name, what in _WORDS["documents"].items():
         with suppress(ValueError):
             documents[what] = json.loads(str(call.params.get(name)))
     with suppress(template.Unjudgeable):

@@ -5,21 +5,12 @@ from collections.abc import Mapping
 import msgspec
 
 from stslab.lab.model import Cell, Check, LabFile, Stage
-from stslab.lesson.evidence import statements_of
+from stslab.lesson.evidence import label, statements_of
 from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
 from stslab.vocabulary import Gate
 
 UNSURE, DONT_KNOW = 0, "I don't know"  # the digit and the text of this answer
 
-_PARTIES: Mapping[Gate, str] = {
-    Gate.SCP: "the organization's policy for the account",
-    Gate.RCP: "the organization's policy for the resource",
-    Gate.RESOURCE: "the policy of {what}",
-    Gate.TRUST: "the role's trust policy",
-    Gate.IDENTITY: "a policy of {who}",
-    Gate.BOUNDARY: "the permissions boundary of {who}",
-    Gate.SESSION: "the session policy of {who}",
-}
 _LET_IN = (Gate.RESOURCE, Gate.TRUST)
 _GIVE = (*_LET_IN, Gate.IDENTITY, Gate.SESSION)
 """Gates whose policies can grant a permission. The others only limit."""
@@ -116,7 +107,7 @@ def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
     """A sentence on the gate that refuses. ``what`` names the resource; ``denies``: by a Deny."""
     if gate is Gate.SIGNATURE:
         return f"Denied: AWS does not accept {who if who == 'the token' else 'the credentials'}"
-    party = _PARTIES[gate].format(who=who, what=what)
+    party = label(gate, who, what, "parties")
     if denies:
         return f"Denied: {party} denies it"
     if gate is Gate.IDENTITY:
@@ -135,7 +126,7 @@ def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) ->
             return "Allowed: these policies are enough"
         for gate in gives:
             verb = f"lets {who} in" if gate in _LET_IN else "allows it"
-            return f"Allowed: {_PARTIES[gate].format(who=who, what=what)} {verb}"
+            return f"Allowed: {label(gate, who, what, 'parties')} {verb}"
         return f"Allowed: {'it needs no permission' if free else f'a policy of {who} allows it'}"
     denying = {reading.gate for reading in verdict.gates if _denies(reading, verdict)}
     first, *others = (
