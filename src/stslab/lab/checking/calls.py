@@ -1,5 +1,6 @@
 """Checks calls against AWS's APIs: service, operation, parameters and waiters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
 from stslab.lab.reading.structure import UNKNOWN_CALL
+from stslab.structures import beside
 
 Called = Step | Check | Action
 
@@ -159,18 +161,6 @@ class CallChecker:
 _CALL = "This call"  # in place of a parameter's name
 _FILL_IN = "Fill it in, or leave it out."
 _ALL = "string integer float number boolean list mapping"
-_AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."
-# For each kind in the API: the kinds that a value may have, the words for it, and the fix.
-_KINDS = {
-    "string": ("string", "text", "Write text: in quotes, or as a block after `|`."),
-    "blob": ("string blob", "text", "Write text: in quotes, or as a block after `|`."),
-    "timestamp": ("string integer timestamp", "a time", "Write it as in 2030-01-31T12:00:00Z."),
-    "integer": ("integer number", "a whole number", "Write it in digits, without quotes."),
-    "float": ("integer float number", "a number", "Write it in digits, without quotes."),
-    "boolean": ("boolean", "true or false", "Write true or false, without quotes."),
-    "list": ("list", "a list", "Begin each of its items with `- `, or write [ ... ]."),
-    "map": ("mapping", "a mapping", _AS_KEYS),
-    "structure": ("mapping", "a mapping", _AS_KEYS),
-}
+_KINDS: Mapping[str, tuple[str, str, str]] = beside(__file__, "kinds.yaml")["values"]
 _A = {kind: words for kind, (_, words, _) in _KINDS.items()}
 _A |= {"blob": "bytes", "number": "a number", "mapping": "a mapping"}

@@ -16,15 +16,7 @@ from stslab.vocabulary import LEARNER, PolicyKind
 
 _ARN = f"arn:aws:iam::{LEARNER}"
 _KINDS = {
-    "AssumeRolePolicyDocument": PolicyKind.TRUST,
-    "iam.UpdateAssumeRolePolicy PolicyDocument": PolicyKind.TRUST,
-    "PolicyDocument": PolicyKind.IDENTITY,
-    "s3.PutBucketPolicy Policy": PolicyKind.RESOURCE,
-    "AWS::S3::BucketPolicy PolicyDocument": PolicyKind.RESOURCE,
-    "sts.AssumeRole Policy": PolicyKind.SESSION,
-    "sts.AssumeRoleWithSAML Policy": PolicyKind.SESSION,
-    "sts.AssumeRoleWithWebIdentity Policy": PolicyKind.SESSION,
-    "sts.GetFederationToken Policy": PolicyKind.SESSION,
+    name: PolicyKind(kind) for name, kind in beside(__file__, "kinds.yaml")["documents"].items()
 }
 _ADVICE: Mapping[str, str] = beside(__file__, "malformed.yaml")
 _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')

@@ -28,21 +28,7 @@ APPLICATION_ID = 0x5354534C  # the letters STSL, which mark a SQLite file as sts
 VERSION = 6  # raised with each change of the tables; a journal of another version is refused
 
 _STATEMENTS = (
-    """
-    CREATE TABLE records (
-      seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, number INTEGER NOT NULL,
-      kind TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL, seal TEXT NOT NULL)
-    """,
-    "CREATE UNIQUE INDEX records_by_run ON records (run, number)",
-    "CREATE INDEX records_by_kind ON records (kind)",
-    """
-    CREATE TRIGGER never_changed BEFORE UPDATE ON records
-    BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END
-    """,
-    """
-    CREATE TRIGGER never_removed BEFORE DELETE ON records
-    BEGIN SELECT RAISE(ABORT, 'a record is never removed'); END
-    """,
+    *Path(__file__).with_name("journal.sql").read_text(encoding="utf-8").split("\n\n"),
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )

@@ -14,6 +14,7 @@ from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import AccessKey, Group, LoginProfile, MfaDevice, User
 from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
+from stslab.structures import beside
 
 E = TypeVar("E", User, Group)
 
@@ -197,24 +198,8 @@ def _metadata(user: User | None, key: AccessKey) -> Members:
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
 """The rules of an account without a password policy, with three of the four kinds of character."""
-_RULES = (
-    ("uppercase", r"[A-Z]", "uppercase letter"),
-    ("lowercase", r"[a-z]", "lowercase letter"),
-    ("numbers", r"[0-9]", "number"),
-    ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "symbol"),
-)
-# Parameter of UpdateAccountPasswordPolicy -> member of PasswordPolicy.
-_MEMBERS: Mapping[str, str] = {
-    "MinimumPasswordLength": "minimum_length",
-    "RequireSymbols": "symbols",
-    "RequireNumbers": "numbers",
-    "RequireUppercaseCharacters": "uppercase",
-    "RequireLowercaseCharacters": "lowercase",
-    "AllowUsersToChangePassword": "may_change",
-    "MaxPasswordAge": "max_age",
-    "PasswordReusePrevention": "reuse_prevention",
-    "HardExpiry": "hard_expiry",
-}
+_TABLES = beside(__file__, "passwords.yaml")
+_MEMBERS: Mapping[str, str] = _TABLES["members"]
 
 
 def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
@@ -279,7 +264,7 @@ def _check(view: View, account: str, password: str) -> None:
     problems = [] if len(password) >= policy.minimum_length else [short]
     lacking = {
         member: f"Password should have at least one {kind}"
-        for member, pattern, kind in _RULES
+        for member, (pattern, kind) in _TABLES["characters"].items()
         if not re.search(pattern, password)
     }
     problems += [problem for member, problem in lacking.items() if getattr(policy, member)]
