@@ -914,6 +914,20 @@ def test_the_advice_about_a_refused_token_fixes_it(account, fresh):
     assert told(token()) == ""
 
 
+def test_an_assertion_that_aws_does_not_take_is_explained_as_its_message_is():
+    told = explain(
+        {
+            "eventName": "AssumeRoleWithSAML",
+            "errorCode": "InvalidIdentityToken",
+            "errorMessage": "Response signature invalid",
+            "decisions": [],
+        }
+    )
+    assert "not signed with a certificate that the SAML provider in IAM has" in told["why"]
+    (change,) = told["changes"]
+    assert "Upload its new metadata" in change["options"][0]["what"]
+
+
 def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it(account):
     arn = role(account, "short", {"AWS": "arn:aws:iam::111122223333:root"})
     with pytest.raises(ClientError, match="MaxSessionDuration"):

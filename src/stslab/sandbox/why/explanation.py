@@ -159,9 +159,10 @@ def _weight(situation: Situation, layer: Layer) -> int:
 
 def _unverified(event: Event) -> tuple[str, Advice]:
     tokens, message = texts()["tokens"], event.get("cause") or event.get("errorMessage", "")
-    matching = (reason for start, reason in tokens.items() if message.startswith(start))
-    reason = next(matching, tokens["else"])
-    return reason["why"], _advice("identity provider", reason["fixes"])
+    for start, reason in tokens.items():
+        if message.startswith(start):
+            return reason["why"], _advice("identity provider", reason["fixes"])
+    return _not_refused(event, None)
 
 
 def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Advice]:
