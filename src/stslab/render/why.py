@@ -48,7 +48,7 @@ def show(paper: Paper, explained: _Explanation) -> None:
     _headline(paper, request)
     paper.fields(_facts(explained), indent=2)
     paper.prose("Why", style="bold", apart=True)
-    reason = f"{decision['reason']}." if decision else ""  # which the tree says too
+    reason = f"{decision['reason'].rstrip('.')}." if decision else ""  # which the tree says too
     why = explained["why"].removeprefix(f"Denied: {reason}").removeprefix(f"Denied {reason}")
     if why:
         paper.prose(why.strip(), indent=2)

@@ -955,6 +955,12 @@ def test_a_policy_that_block_public_access_refuses_has_advice(account):
     assert "Leave it on." in " ".join(one["what"] for one in change["options"])
 
 
+def test_a_refusal_in_a_sentence_of_its_own_ends_with_one_full_stop(account):
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    told = refused(account, lambda: account.client("iam", "admin").delete_policy(PolicyArn=arn))
+    assert told["why"] == "Denied: Cannot delete policies outside your own account."
+
+
 def test_what_s3_does_not_tell_the_caller_is_explained(account, fresh):
     name, s3 = f"why-{fresh}", account.client("s3", "admin")
     s3.create_bucket(Bucket=name)

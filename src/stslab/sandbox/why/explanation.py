@@ -79,7 +79,7 @@ def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
-    situation, reason = Situation.of(decision, _options(event)), decision["reason"]
+    situation, reason = Situation.of(decision, _options(event)), decision["reason"].rstrip(".")
     why = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
     kinds = dict.fromkeys(one["layer"] for one in decision["layers"] if one["blocks"])
     if len(kinds) > 1:
