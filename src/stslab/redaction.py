@@ -6,6 +6,7 @@ By key: values under the names that AWS's APIs use for secrets. By value: known 
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from stslab.structures import parts
@@ -13,19 +14,7 @@ from stslab.structures import parts
 HIDDEN = "********"
 _SHORTEST = 8
 
-SECRET_KEYS = frozenset(
-    """
-    accesskeysecret accesstoken addomainjoinpassword addprivatekey apikey authorization
-    authorizationtoken authtoken base32stringseed clientsecret connectiontoken contextassertion
-    copysourcessecustomerkey crossrealmtrustprincipalpassword grafanatoken hectoken idtoken
-    jwttoken kdcadminpassword licenseconsumptiontoken masteruserpassword newpassword oldpassword
-    participanttoken password playergatewaytoken precopassword presignedurl privatekey
-    privatekeylist qrcodepng refreshtoken samlassertion secret secretaccesskey secretkey
-    secretstring secrettoken servicepassword servicespecificcredentialsecret sessiontoken
-    sharedsecret signedtoken ssecustomerkey taxdocumentaccesstoken token tradeintoken
-    webidentitytoken
-    """.split()
-)
+SECRET_KEYS = frozenset(Path(__file__).with_name("redaction.txt").read_text("ascii").split())
 """The names of secrets in AWS's APIs, in lower case."""
 
 

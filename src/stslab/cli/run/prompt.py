@@ -28,24 +28,12 @@ from rich.console import Console
 from stslab.aws.command import names_after
 from stslab.cli.failures import for_same_run
 from stslab.render.text.safe import visible
+from stslab.structures import beside
 
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it."
-WORDS: Mapping[str, str] = {  # at the prompt, and what each does
-    "why": "explain the last failure",
-    "hint": "a nudge, then a pointer, then the command",
-    "solve": "do it for me",
-    "access": "who can do what",
-    "policies": "the policies that apply",
-    "more": "a longer explanation, and pages of AWS",
-    "copy": "copy the command, with its profile, for another terminal",
-    "back": "this screen again",
-    "skip": "skip this question, or the rest of the stage",
-    "status": "how far the run is",
-    "quit": "stop here, and continue later; so does Ctrl-C on an untouched line",
-    "help": "these words",
-}
+WORDS: Mapping[str, str] = beside(__file__, "words.yaml")
 _ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
 
