@@ -221,6 +221,22 @@ def test_a_screen_that_is_too_long_is_ended_by_q(opened: Open) -> None:
     terminal.wait("Enter begins")
 
 
+def test_of_a_question_that_is_not_shown_to_its_end_the_prompt_says_how(opened: Open) -> None:
+    terminal = opened("run", lines=12)
+    text = terminal.wait("Enter shows more")
+    while not ("question 3 of" in text and "Enter shows more" in text):
+        if waits(text):
+            terminal.key("0" if "Your answer" in text else "\r")
+        text = terminal.changed(text)
+    terminal.enter("hint")  # before the answers were shown
+    terminal.wait("does one deny it?", "Your answer (`back` shows the question)")
+    terminal.enter("back")
+    terminal.wait("question 3 of", "Enter shows more")
+    terminal.key("q")
+    text = terminal.wait("Your answer (`back` shows the question)")
+    assert "What will AWS answer?" not in text
+
+
 def test_nothing_is_left_of_a_lesson_that_was_not_begun(opened: Open, machine: Machine) -> None:
     for key, code, says in (("\x03", 130, "Nothing was begun."), ("quit\r", 0, "")):
         terminal = opened("run")

@@ -25,8 +25,8 @@ _RUNS = (
     " shell, with the lab's profiles."
 )
 _COMPARE = (
-    "Does each policy that is shown allow this call? A digit answers; `policies` shows the full"
-    " policies."
+    "Which of the policies that are shown allow this call, and does one deny it? Which of them have"
+    " to allow it? A digit answers; `policies` shows the full policies."
 )
 _LATER = "`more` explains more after the question: now it could give the answer away."
 _NO_POLICY = "No policy is shown: does this call need one that allows it? A digit answers."
@@ -65,11 +65,12 @@ class AtPrompt:
                 return entered
             self.word(entered.word, scene)
 
-    def show(self, scene: Scene) -> None:
-        self.screen.show(scene, self._more)
+    def show(self, scene: Scene) -> bool:
+        """Show a scene, and do a word that ends a long one. Return whether all of it is shown."""
+        whole = self.screen.show(scene, self._more)
         if self._instead == "back":  # the scene is longer than the screen, and `q` ended it
             self._instead = ""
-        self._do_instead(scene)
+        return self._do_instead(scene) or whole
 
     def _do_instead(self, scene: Scene) -> bool:
         """Do what was entered between the parts of a long text; see :meth:`word`."""
@@ -93,8 +94,7 @@ class AtPrompt:
         if word == "skip" and word not in self.lacks:
             raise Skip
         if word == "back":
-            self.show(scene)
-            return True
+            return self.show(scene)
         shown = self._scene_of(word, scene)
         try:
             if shown is not None:
@@ -218,12 +218,12 @@ class AtPrompt:
             return None
         self.line, self.screen.command = asking.command, lambda: ""
         digits = [questions.UNSURE, *(choice.digit for choice in asking.question.choices)]
-        self.show(asking)
-        back = ""
+        stands = self.show(asking)
         while True:
+            back = "" if stands else " (`back` shows the question)"
             entered = self.read(partial(self.prompt.digit, digits, back))
             if entered.word == "skip":
                 return None
             if entered.line:
                 return int(entered.line)
-            back = "" if self.word(entered.word, asking) else " (`back` shows the question)"
+            stands = self.word(entered.word, asking)

@@ -50,19 +50,22 @@ class Screen:
         """Whether a scene fits on one screen, with what Enter does and the command below it."""
         return self._rows(scene.draw) < self._room(line)
 
-    def show(self, scene: Scene, more: Callable[[], bool]) -> None:
+    def show(self, scene: Scene, more: Callable[[], bool]) -> bool:
         """Draw a scene, shortened if it is longer than the screen; see :meth:`page`."""
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
             if value is not None and self._rows(scene.draw) > self._room(self.command()):
                 scene = replace(scene, **{name: shorter(value)})
-        self.page(scene.draw, more)
+        return self.page(scene.draw, more)
 
     def _rows(self, draw: Draw) -> int:
         return sum(_rows(line, self._console.width) for line in self._drawn(draw))
 
-    def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
-        """Show parts that fit the screen. ``more`` waits between them; False drops the rest."""
+    def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> bool:
+        """Show parts that fit the screen. ``more`` waits between them; False drops the rest.
+
+        Return whether none was dropped.
+        """
         self._live.wait_ended()
         lines = self._drawn(draw)
         while lines:
@@ -75,7 +78,8 @@ class Screen:
             self._console.file.flush()
             lines = lines[part:]
             if lines and not more():
-                return
+                return False
+        return True
 
     def copy(self, text: str) -> None:
         """Put a text into the terminal's clipboard (OSC 52), and print it alone."""

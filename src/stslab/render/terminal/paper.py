@@ -24,7 +24,7 @@ from stslab.structures import beside
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
-_WIDEST_LABEL = 22
+_WIDEST_LABEL = 27
 _NARROWEST = 20
 _RATE = 10.0  # seconds between the lines about a wait that is not redrawn
 
