@@ -108,14 +108,6 @@ def real_target(
 
 _UNKNOWN = re.compile(r"<[^<>]*>")
 
-_RESOURCES: Mapping[str, str] = {
-    "UserName": "arn:{partition}:iam::{account}:user/{name}",
-    "RoleName": "arn:{partition}:iam::{account}:role/{name}",
-    "GroupName": "arn:{partition}:iam::{account}:group/{name}",
-    "StackName": "arn:{partition}:cloudformation:{region}:{account}:stack/{name}/*",
-    "Bucket": "arn:{partition}:s3:::{name}",
-}
-
 
 class Footprint(msgspec.Struct, frozen=True):
     """What a lab changes and costs, and the actions that ``admin`` needs, by resource.
@@ -161,12 +153,12 @@ def _needed(lab_call: LabCall, target: TargetInfo) -> Iterator[tuple[str, str]]:
 
 
 def _resource(params: Data, target: TargetInfo) -> str:
-    for name, pattern in _RESOURCES.items():
-        value = params.get(name)
+    for kind in (one for one in KINDS.values() if one.arn):
+        value = params.get(kind.names[0])
         if not isinstance(value, str):
             continue
         named = _UNKNOWN.sub("preflight", value)
-        arn = pattern.format(
+        arn = kind.arn.format(
             partition=target.partition, account=target.account, region=target.region, name=named
         )
         key = params.get("Key")

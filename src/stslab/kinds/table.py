@@ -63,6 +63,7 @@ class Kind(msgspec.Struct, frozen=True):
     look_names: tuple[str, ...]  # the parameters of the lookup
     present: str
     remove: Remove
+    arn: str = ""  # its form
     tags: str = ""  # the list of tags in the lookup's response
     tagging: str = ""  # the operation that reads the tags, if the lookup does not
     tagging_names: tuple[str, ...] = ()  # its parameters

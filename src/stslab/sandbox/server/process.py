@@ -13,7 +13,6 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from stslab.errors import SandboxError, StslabError
 from stslab.home import in_the_place_of, lock_within
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
-from stslab.sandbox.server.control import ControlRequest, Reply, Verb, admitted
+from stslab.sandbox.server.control import ControlRequest, Reply, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.server.files import TOKEN_HEADER, Files, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
@@ -76,9 +75,6 @@ class _Process:
         self._end = threading.Event()
         self._token = secrets.token_urlsafe(32)
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._server: SandboxServer
-        self._account: EmbeddedAccount
-        self._verbs: Mapping[str, Verb]
 
     def run(self, *, fresh: bool) -> None:
         self._server = self._bound()

@@ -45,10 +45,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __repr__(self) -> str:  # the values may be secret
         return f"<{self.table} {self.account}/{self.key}>"
 
-    def __rich_repr__(self) -> Any:
-        yield self.account
-        yield self.key
-
 
 R = TypeVar("R", bound=Record)
 

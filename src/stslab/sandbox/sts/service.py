@@ -60,11 +60,6 @@ class StsService:
         wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
         return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
 
-    def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
-        decision = self._judge.decide(view, request, need)
-        if not decision.allowed:
-            raise faults.access_denied(decision.message)
-
     def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
         caller, proved = request.caller, self._proved_mfa(tx, request)
@@ -88,7 +83,9 @@ class StsService:
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
         tags, managed_text = sessions.tags_of(params, None), self._managed_text
         for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
-            self._require(tx, request, model.Need(f"sts:{action}", arn, tags.context()))
+            need = model.Need(f"sts:{action}", arn, tags.context())
+            if not (decision := self._judge.decide(tx, request, need)).allowed:
+                raise faults.access_denied(decision.message)
         session, answer = sessions.issue(
             tx,
             request,
