@@ -18,6 +18,7 @@ from stslab.render.report.html import page_of
 from stslab.render.report.junit import as_junit
 from stslab.render.report.text import as_markdown, show_report
 from stslab.render.terminal.paper import Paper
+from stslab.runner.journal.standing import ClaimState
 from stslab.runner.report import Report, ReportedFault, masked
 
 Tell = Callable[..., Report]
@@ -105,6 +106,16 @@ def test_the_deciding_part_of_a_decision_is_marked(told: Tell) -> None:
     page = page_of(whole, {asked: [DENIED]})
     marked = re.findall(r'<span class="decides">(.*?)</span>', page)
     assert marked == ["✘ Stops (Deny) applies"]
+
+
+def test_a_call_that_was_allowed_and_denied_in_one_stage_has_both_answers(told: Tell) -> None:
+    whole = told("create-user")
+    claim = next(each for each in whole.standing.claims if each.verdict == "allowed")
+    denied = replace(claim, verdict=ClaimState.DENIED, gates=("identity policy",))
+    for both in ((denied, claim), (claim, denied, denied)):
+        page = page_of(replace(whole, standing=replace(whole.standing, claims=both)), {})
+        cell = page.split("in that stage</caption>")[1].split("</table>")[0]
+        assert (cell.count("allowed"), cell.count("denied by the identity policy")) == (1, 1)
 
 
 def test_a_stage_that_was_not_reached_has_no_picture(told: Tell) -> None:

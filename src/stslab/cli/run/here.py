@@ -153,6 +153,8 @@ class Here:
                     check=False,
                     pass_fds=(number,),
                 )
+            except OSError as error:  # the line, or a variable, is too long for the system
+                return f"The shell can't run that: {error.strerror}."
             finally:
                 signal.signal(signal.SIGINT, stops)
             ended.seek(0)

@@ -243,9 +243,8 @@ def welcome(
         paper.markdown(summary, indent=1)
         paper.blank()
     signs = {"done": paper.symbols.done, "current": paper.symbols.current} if resumed else {}
-    for number, stage in enumerate(stages, 1):
-        sign = signs.get(stage.state, " ")
-        paper.prose(one_line(stage.title), indent=3, lead=f"{sign} {number} ")
+    for at, stage in enumerate(stages, 1):
+        paper.prose(one_line(stage.title), indent=3, lead=f"{signs.get(stage.state, ' ')} {at} ")
     paper.prose(where, indent=1, apart=True)
     if advice:
         paper.prose(advice, indent=1, apart=True)

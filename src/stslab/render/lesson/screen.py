@@ -62,10 +62,7 @@ class Screen:
         return sum(_rows(line, self._console.width) for line in self._drawn(draw))
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> bool:
-        """Show parts that fit the screen. ``more`` waits between them; False drops the rest.
-
-        Return whether none was dropped.
-        """
+        """Show parts that fit the screen, while ``more`` between them is True; whether all were."""
         self._live.wait_ended()
         lines = self._drawn(draw)
         while lines:

@@ -123,25 +123,23 @@ def _matrix(report: Report) -> Html:
     # Calls that admin may make are left out: admin may do everything.
     claims = (claim for claim in report.standing.claims if claim.identity != ADMIN or claim.gates)
     tried = [claim for claim in claims if claim.proved and claim.call]
-    last = {(claim.identity, claim.call, claim.stage): claim for claim in tried}
     stages = [each for each in report.standing.stages if any(c.stage == each.id for c in tried)]
     rows = sorted({(claim.identity, claim.call) for claim in tried})
     head = ("who calls what", *(stage.title for stage in stages))
-    caption = "Each cell is a call that was made in that stage"
-    cells = (
-        (f"{who}: {call}", *(_cell(last.get((who, call, stage.id))) for stage in stages))
-        for who, call in rows
-    )
+    caption = "Each cell has the answers to that call in that stage"
+
+    def cell(*key: str) -> Html:
+        own = (each for each in tried if (each.identity, each.call, each.stage) == key)
+        return joined(dict.fromkeys(map(_answer, own)))
+
+    cells = ((f"{who}: {call}", *(cell(who, call, one.id) for one in stages)) for who, call in rows)
     return table(caption, head, cells)
 
 
-def _cell(claim: ClaimStanding | None) -> Html | str:
-    if claim is None:
-        return ""
-    if claim.verdict is ClaimState.ALLOWED:
-        return part("verdict", state="good", sign=SIGNS["good"], text="allowed")
+def _answer(claim: ClaimStanding) -> Html:
     by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
-    return part("verdict", state="bad", sign=SIGNS["bad"], text=f"denied{by}")
+    state = "good" if claim.verdict is ClaimState.ALLOWED else "bad"
+    return part("verdict", state=state, sign=SIGNS[state], text=f"{claim.verdict}{by}")
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
