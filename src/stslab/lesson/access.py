@@ -8,7 +8,7 @@ import msgspec
 from stslab.errors import UnresolvedReference
 from stslab.lab.model import Change, LabFile, Step
 from stslab.lab.references import resolve
-from stslab.lesson.evidence import renamed
+from stslab.lesson.evidence import WORDS, renamed
 from stslab.lesson.verdict import UNKNOWN, Decide, Verdict
 from stslab.runner.ports import Call, Data
 
@@ -65,13 +65,6 @@ def changed(before: Collection[CellState], after: Collection[CellState]) -> froz
 
 # -- the chain of callers ------------------------------------------------------------------------
 
-_WHAT: Mapping[str, str] = {
-    "iam.CreateAccessKey": "the user {UserName}",
-    "sts.GetSessionToken": "a session of the same user",
-    "sts.AssumeRole": "a session of {RoleArn}",
-    "sts.AssumeRoleWithWebIdentity": "a session of {RoleArn}, by a token",
-}
-"""Calls that make a caller, and a description of it."""
 _NAMED = ("UserName", "RoleArn")
 
 
@@ -108,7 +101,7 @@ def chain(
         with suppress(UnresolvedReference, KeyError):
             named = {name: step.params[name] for name in _NAMED if name in step.params}
             params = renamed(resolve(named, known), names)
-            return _WHAT.get(step.call, "").format_map(params)
+            return WORDS["callers"].get(step.call, "").format_map(params)
         return ""
 
     def may(who: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
     rf"arn:aws[a-z-]*:(?:iam|sts)::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/|assumed-role/)"
 )
-_WORDS: Mapping[str, Mapping[str, str]] = beside(__file__, "words.yaml")
+WORDS: Mapping[str, Mapping[str, str]] = beside(__file__, "words.yaml")
 
 
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
@@ -35,7 +35,7 @@ def renamed(part: Any, names: Mapping[str, str]) -> Any:
 
 
 def label(gate: Gate, who: str, what: str, form: str = "labels") -> str:
-    return _WORDS[form][gate].format(who=who, what=what)
+    return WORDS[form][gate].format(who=who, what=what)
 
 
 def evidence(
@@ -72,14 +72,14 @@ def statements(document: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
     """A statement in words: ``Allow sts:AssumeRole to account 1111``, then its conditions."""
     words = [str(statement.get("Effect", ""))]
-    for name, word in _WORDS["elements"].items():
+    for name, word in WORDS["elements"].items():
         if name in statement:
             text = _principal if name.endswith("Principal") else _several
             words.append(word + text(statement[name]))
     yield " ".join(words)
     for operator, tests in statement.get("Condition", {}).items():
         for key, value in tests.items():
-            yield f"if {key} {_WORDS['operators'].get(operator, operator)} {_several(value)}"
+            yield f"if {key} {WORDS['operators'].get(operator, operator)} {_several(value)}"
 
 
 def _several(value: Any) -> str:
@@ -124,7 +124,7 @@ def claims_of(call: Call) -> list[str]:
 def documents_of(call: Call) -> dict[str, Any]:
     """The policy documents in a call's parameters or CloudFormation template, by description."""
     documents: dict[str, Any] = {}
-    for name, what in _WORDS["documents"].items():
+    for name, what in WORDS["documents"].items():
         with suppress(ValueError):
             documents[what] = json.loads(str(call.params.get(name)))
     with suppress(template.Unjudgeable):
