@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from botocore.model import ServiceModel
 
-from stslab.aws.catalogue import loader
-from stslab.kinds.table import EFFECTS, KINDS, Effect
+from stslab.aws.catalogue import BotocoreCatalogue, loader
+from stslab.kinds.table import CREATIONS, EFFECTS, KINDS, Effect
+from stslab.lab.listing import headers
+from stslab.lab.loader import load
+from stslab.resources import bundled
 
 _FIRST = re.compile(r"[A-Za-z]+")
 
@@ -45,3 +48,11 @@ def test_the_operation_that_restores_a_document_takes_it(effect: Effect, service
     name, params = effect.put_back
     members = operation(f"{service}.{name}").input_shape.members
     assert {*params, *KINDS[effect.kind].names} <= set(members)
+
+
+@pytest.mark.parametrize("name", [one.path.stem for one in headers()])
+def test_what_a_bundled_lab_undoes_has_a_name(name: str) -> None:
+    """Else cleanup names the step, and looks up nothing."""
+    lab = load(bundled() / "lab" / f"{name}.yaml", catalogue=BotocoreCatalogue())
+    undone = {step.call for step in lab.steps if step.undo}
+    assert undone <= CREATIONS.keys()
