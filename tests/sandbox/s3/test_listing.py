@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.s3.alone import Alone
@@ -203,6 +204,17 @@ def test_the_quotation_marks_of_etags_are_references(s3: Alone) -> None:
     client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
     etag = client.list_objects_v2(Bucket="one")["Contents"][0]["ETag"]
     assert f"<ETag>&quot;{etag[1:-1]}&quot;</ETag>" in seen[-1].content.decode()
+
+
+def test_the_quotation_marks_of_errors_are_as_they_are(s3: Alone) -> None:
+    """AWS's SDK for Java 1 (S3ErrorResponseHandler) loses what is before a reference, and shows
+    whole messages of S3 (cloud-custodian/cloud-custodian, test_dynamodb_export_description_filter).
+    """
+    client, seen = filled(s3, {"a"}), []
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    with pytest.raises(ClientError):
+        client.get_object(Bucket="one", Key='"&quot;')
+    assert '<Key>"&amp;quot;</Key>' in seen[-1].content.decode()
 
 
 def test_delete_markers_are_between_the_versions(s3: Alone) -> None:

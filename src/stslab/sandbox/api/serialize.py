@@ -234,7 +234,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     elif service == "s3":
         ids = {"RequestId": request_id, "HostId": S3_HOST_ID}
         members = {"Code": problem.code, "Message": problem.message, **problem.extra, **ids}
-        kind, body = S3_XML, f"{_XML_START}<Error>{_elements(members)}</Error>"
+        plain = _elements(members).replace("&quot;", '"')
+        kind, body = S3_XML, f"{_XML_START}<Error>{plain}</Error>"
     else:
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
         message = {"Message": problem.message} if problem.message else {}
@@ -262,5 +263,6 @@ def text(value: object) -> str:
     """``value`` as text of XML, with U+FFFD for what XML can't hold.
 
     A carriage return would be read as a new line. For quotation marks see "ListObjectsV2", ETag.
+    In S3's errors they are as they are: AWS's SDK for Java (version 1) loses what is before others.
     """
     return escape(str(value).translate(_IN_XML), {"\r": "&#13;", '"': "&quot;"})
