@@ -49,9 +49,9 @@ def look_until(work: Work, thing: Thing, *, there: bool, seconds: float) -> Sigh
     )
 
 
-def is_there(work: Work, thing: Thing) -> bool | None:
-    """Whether a thing that may just have been made exists; None if the lookup fails."""
-    return look_until(work, thing, there=True, seconds=15.0).there
+def look_for(work: Work, thing: Thing) -> Sight:
+    """Look up a thing that may just have been made."""
+    return look_until(work, thing, there=True, seconds=15.0)
 
 
 def is_ours(work: Work, sight: Sight) -> bool:

@@ -24,7 +24,7 @@ from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import differing
-from stslab.runner.calls.look import STACK, inside, is_replaced, is_there, look, parent_is_ours
+from stslab.runner.calls.look import STACK, inside, is_replaced, look, look_for, parent_is_ours
 from stslab.runner.calls.work import Work
 from stslab.runner.events import Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
@@ -134,7 +134,7 @@ class Inspection:
     ) -> Seen:
         """What is wrong with the thing. ``anew``: it may be another one under the same name."""
         sight = look(self._work, thing)
-        if sight.there is None or (not sight.there and is_there(self._work, thing)):
+        if sight.there is None or (not sight.there and look_for(self._work, thing).there):
             return _AS_IT_WAS
         name = f"{thing.label[:1].upper()}{thing.label[1:]}"
         if not sight.there:

@@ -11,7 +11,7 @@ from stslab.lab.embedded import MOVES
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import as_known, resolve
 from stslab.redaction import HIDDEN
-from stslab.runner.calls.look import identity_in, is_ours, is_there, look
+from stslab.runner.calls.look import identity_in, is_ours, look, look_for
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
 from stslab.runner.journal import records
@@ -181,12 +181,11 @@ def cleaned(work: Work, thing: Thing | None, undo: tuple[UndoCall, ...]) -> Undo
 
 
 def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
-    there = is_there(work, thing)
-    if there is None:
+    sight = look_for(work, thing)
+    if sight.there is None:
         raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
-    if not there:
+    if not sight.there:
         return None, entry.seq
-    sight = look(work, thing)
     if not is_ours(work, sight):
         work.conclude(entry.seq, Result(EntryState.NOT_OURS))
         raise RunError(

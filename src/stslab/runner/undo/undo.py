@@ -281,12 +281,12 @@ def _perhaps(work: Work, entry: Entry) -> Undone:
 
 
 def _if_ours(work: Work, entry: Entry, thing: Thing, undo: tuple[UndoCall, ...]) -> Undone:
-    there = looks.is_there(work, thing)
-    if there is None:
+    sight = looks.look_for(work, thing)
+    if sight.there is None:
         return failed("it could not be looked up")
-    if not there:
+    if not sight.there:
         return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
-    if not looks.is_ours(work, look(work, thing)):
+    if not looks.is_ours(work, sight):
         return Undone(UndoOutcome.NOT_OURS, "it does not carry this run's tag or id")
     return _undo(work, entry, undo)
 
