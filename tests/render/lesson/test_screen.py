@@ -1,6 +1,7 @@
 """Long texts come in parts that fit the terminal."""
 
 import io
+from itertools import pairwise
 
 from rich.console import Console
 
@@ -79,6 +80,19 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     assert fits()
     assert not fits("admin $ " + "x" * 200)  # three rows; filled in by what is shown
     assert not fits()
+
+
+def test_half_a_terminal_loses_no_line() -> None:
+    """As beside `stslab watch`, one above the other."""
+    out, parts = io.StringIO(), [0]
+
+    def more() -> bool:
+        parts.append(out.getvalue().count("line"))
+        return True
+
+    screen = Screen(Console(file=out, width=80, height=10), aws_command, clears=True)
+    screen.page(lambda paper: paper.put("line\n" * 20), more)
+    assert all(after - before <= 7 for before, after in pairwise(parts))
 
 
 def test_what_a_step_made_stands_below_it_and_not_below_a_later_check() -> None:

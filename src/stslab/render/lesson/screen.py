@@ -39,7 +39,7 @@ class Screen:
         self._live = TerminalRenderer(console, describe, over=clears)
 
     def _room(self, command: str) -> int:
-        return max(self._console.height - _BELOW - len(command) // self._console.width, 10)
+        return max(self._console.height - _BELOW - len(command) // self._console.width, 4)
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""
