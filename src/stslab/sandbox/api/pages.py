@@ -63,5 +63,6 @@ def page(
 
 def _short(place: str) -> str:
     encoded = place.encode()
-    short = encoded[:_KEPT].decode(errors="ignore") + hashlib.sha256(encoded).hexdigest()[:40]
-    return short if len(encoded) > _LONG else place
+    if len(encoded) <= _LONG:
+        return place
+    return encoded[:_KEPT].decode(errors="ignore") + hashlib.sha256(encoded).hexdigest()[:40]

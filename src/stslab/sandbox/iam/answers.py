@@ -30,14 +30,17 @@ def listed(
     kind: type[N], member: str, show: Callable[[View, N], Members], view: View, request: ApiRequest
 ) -> Members:
     """A page of all things of a kind in the account, below the request's PathPrefix."""
-    items = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
+    items = below(view.all(kind, request.account), request.params.get("PathPrefix"))
     return pages.page(request, member, items, partial(show, view))
 
 
-def by_name(items: Iterable[N], prefix: str | None = None) -> list[N]:
-    """The items whose path begins with ``prefix``, sorted by name."""
-    below = (item for item in items if item.path.startswith(prefix or "/"))
-    return sorted(below, key=attrgetter("key"))
+def below(items: Iterable[N], prefix: str | None) -> list[N]:
+    """The items whose path begins with ``prefix``."""
+    return [item for item in items if item.path.startswith(prefix or "/")]
+
+
+def by_name(items: Iterable[N]) -> list[N]:
+    return sorted(items, key=attrgetter("key"))
 
 
 # -- single things ---------------------------------------------------------------------------

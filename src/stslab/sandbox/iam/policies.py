@@ -58,7 +58,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
         attached = uses[0] if usage != "PermissionsBoundary" else {}
         bounding = uses[1] if usage != "PermissionsPolicy" else {}
         policies = [one for one in policies if one.arn in attached or one.arn in bounding]
-    listed = answers.by_name(policies, params.get("PathPrefix"))
+    listed = answers.below(policies, params.get("PathPrefix"))
     return pages.page(request, "Policies", listed, partial(answers.policy, uses=uses), _place)
 
 
@@ -160,7 +160,7 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         f"{number} {entity.key}": entity
         for number, kind in enumerate(_HOLDERS)
         if params.get("EntityFilter") in (None, kind.table.title())
-        for entity in answers.by_name(view.all(kind, request.account), params.get("PathPrefix"))
+        for entity in answers.below(view.all(kind, request.account), params.get("PathPrefix"))
         if has(entity)
     }
     answer = pages.page(request, "all", holders, lambda place: shown(holders[place]), str)
@@ -244,7 +244,7 @@ def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
     attached = answers.managed(view, lookups.named(view, kind, request))
-    listed = answers.by_name(attached, request.params.get("PathPrefix"))
+    listed = answers.below(attached, request.params.get("PathPrefix"))
     by_name = "{0.key} {0.account}".format  # a customer's and AWS's can have the same name
     return pages.page(request, "AttachedPolicies", listed, answers.attached, by_name)
 

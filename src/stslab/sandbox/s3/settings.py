@@ -8,7 +8,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import combinations, product
 from types import MappingProxyType
@@ -112,10 +112,10 @@ def _name_notifications(notifications: Document) -> None:
         row["Id"] = row.get("Id") or str(uuid.uuid4())
         for rule in jmespath.search(_FILTER, row) or ():
             rule["Name"] = rule["Name"].capitalize()
-    for one, other in combinations(rows, 2):
-        overlap = any(
-            all(a.startswith(b) or b.startswith(a) for a, b in zip(*scopes, strict=True))
-            for scopes in product(_scopes(one), _scopes(other))
+    for (one, here), (other, there) in combinations([(row, _scope(row)) for row in rows], 2):
+        overlap = all(
+            any(a.startswith(b) or b.startswith(a) for a, b in product(*both))
+            for both in zip(here, there, strict=True)
         )
         if overlap and (one.get("Filter") or other.get("Filter")):
             raise fault("InvalidArgument", SAYS["notifications ambiguous"])
@@ -124,12 +124,12 @@ def _name_notifications(notifications: Document) -> None:
             raise invalid_argument(SAYS["notifications overlap"], "Event", told)
 
 
-def _scopes(row: Document) -> Iterator[tuple[str, str, str]]:
-    """What events and keys begin with, and what keys end with, read backwards."""
+def _scope(row: Document) -> tuple[set[str], ...]:
+    """What keys begin with, what they end with, read backwards, and what events begin with."""
     rules = {rule["Name"]: rule["Value"] for rule in jmespath.search(_FILTER, row) or ()}
-    for event in row["Events"]:
-        begin = f"{event}$".partition("*")[0]  # s3:ObjectCreated:* is all with s3:ObjectCreated:
-        yield begin, rules.get("Prefix", ""), rules.get("Suffix", "")[::-1]
+    # s3:ObjectCreated:* is all with s3:ObjectCreated:
+    events = {f"{event}$".partition("*")[0] for event in row["Events"]}
+    return {rules.get("Prefix", "")}, {rules.get("Suffix", "")[::-1]}, events
 
 
 def _name_rules(lifecycle: Document) -> None:

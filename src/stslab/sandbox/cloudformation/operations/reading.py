@@ -38,11 +38,8 @@ def list_stacks(view: View, request: ApiRequest) -> Answer:
 
 def describe_stack_events(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
-    events, show, place = (
-        lookups.events(view, stack),
-        partial(_event, stack),
-        "{0.number:09}".format,
-    )
+    events, show = lookups.events(view, stack), partial(_event, stack)
+    place = "{0.number:09}".format
     return pages.page(request, "StackEvents", events, show, place, descending=True)
 
 
