@@ -78,6 +78,8 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
         return out.getvalue().count("text") == 21
 
     assert fits()
+    assert not fits("admin $ ")  # a row of its own, below what Enter does
+    commands.clear()
     assert not fits("admin $ " + "x" * 200)  # three rows; filled in by what is shown
     assert not fits()
 

@@ -19,7 +19,7 @@ from stslab.runner import events
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
 Draw = Callable[[Paper], None]
-_BELOW = 3  # lines, for the prompt and the status line below it
+_BELOW = 3  # lines, for the prompt without its command, and the status line below it
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": lambda before: before.brief() if isinstance(before, Done) else before,
     "refusal": lambda _: "",
@@ -39,27 +39,26 @@ class Screen:
         self._live = TerminalRenderer(console, describe, over=clears)
 
     def _room(self, command: str) -> int:
-        return max(self._console.height - _BELOW - len(command) // self._console.width, 4)
+        rows = -(-len(command) // self._console.width)
+        return max(self._console.height - _BELOW - rows, 4)
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""
         if isinstance(event, Waiting | StackProgress | StepDiffers):
             self._live(event)
 
-    def fits(self, scene: Scene, line: str) -> bool:
+    def fits(self, scene: Scene, command: str) -> bool:
         """Whether a scene fits on one screen, with what Enter does and the command below it."""
-        return self._rows(scene.draw) < self._room(line)
+        rows = sum(_rows(line, self._console.width) for line in self._drawn(scene.draw))
+        return rows <= self._room(command)
 
     def show(self, scene: Scene, more: Callable[[], bool]) -> bool:
         """Draw a scene, shortened if it is longer than the screen; see :meth:`page`."""
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
-            if value is not None and self._rows(scene.draw) > self._room(self.command()):
+            if value is not None and not self.fits(scene, self.command()):
                 scene = replace(scene, **{name: shorter(value)})
         return self.page(scene.draw, more)
-
-    def _rows(self, draw: Draw) -> int:
-        return sum(_rows(line, self._console.width) for line in self._drawn(draw))
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> bool:
         """Show parts that fit the screen, while ``more`` between them is True; whether all were."""
