@@ -87,7 +87,7 @@ def fault(
 def invalid_argument(message: str, name: str, value: object = None) -> ApiFault:
     """S3's error for an argument. For some arguments it does not repeat the value."""
     told = {} if value is None else {"ArgumentValue": value}
-    return fault("InvalidArgument", message, told, ArgumentName=name)
+    return fault("InvalidArgument", message, {"ArgumentName": name, **told})
 
 
 def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:

@@ -113,20 +113,22 @@ def delete_bucket(tx: Transaction, request: ApiRequest) -> None:
 def list_buckets(view: View, request: ApiRequest) -> Answer:
     """The buckets of the caller's account, sorted by name."""
     params, owner = request.params, request.caller.account
-    prefix, only = params.get("Prefix", ""), params.get("BucketRegion")
-    after = listing.name_in_token(params.get("ContinuationToken") or None)
-    own = (one for one in view.all(Bucket, "") if one.owner == owner and only in (None, one.region))
-    rest = [one for one in own if one.name > after and one.name.startswith(prefix)]
-    rest.sort(key=lambda bucket: bucket.name)
     most = params.get("MaxBuckets", _MOST_BUCKETS)
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
         raise invalid_argument(message, "max-buckets", most)
-    region, regions = request.region if only is None else only, {REGION, *_locations()}
+    given, regions = params.get("BucketRegion", request.region), {REGION, *_locations()}
+    region = given.lower()
     if region not in (regions if request.region == REGION else {request.region}):
-        unknown = f"Argument value {region} is not a valid AWS Region"
+        unknown = f"Argument value {given} is not a valid AWS Region"
         message = SAYS["region elsewhere"] if region in regions else unknown
         raise invalid_argument(message, "bucket-region")
+    prefix, everywhere = params.get("Prefix", ""), "BucketRegion" not in params
+    after = listing.name_in_token(params.get("ContinuationToken") or None)
+    own = (one for one in view.all(Bucket, "") if one.owner == owner)
+    own = (one for one in own if everywhere or one.region == region)
+    rest = [one for one in own if one.name > after and one.name.startswith(prefix)]
+    rest.sort(key=lambda bucket: bucket.name)
     return {
         "Buckets": [
             {

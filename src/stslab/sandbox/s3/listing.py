@@ -67,7 +67,7 @@ def name_in_token(given: str | None) -> str:
     """The name in a continuation token; empty without one. Raises InvalidArgument."""
     name = pages.in_token(given or "")
     if given is not None and not name:
-        raise invalid_argument(SAYS["token"], "continuation-token", given or None)
+        raise invalid_argument(SAYS["token"], "continuation-token")
     return name
 
 
@@ -150,12 +150,12 @@ def _described(version: ObjectVersion) -> Answer:
 def list_object_versions(view: View, request: ApiRequest) -> Answer:
     """Sorted by key, with the newest version first."""
     params = request.params
-    bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
     if after_id and "KeyMarker" not in params:
         raise invalid_argument(SAYS["marker alone"], "version-id-marker", after_id)
     if after and after_id == "":
         raise invalid_argument(SAYS["marker empty"], "version-id-marker", after_id)
+    bucket = lookups.bucket_of(view, request)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
     result = page(_versions(_objects(view, request, bucket), after, after_id), request, after)

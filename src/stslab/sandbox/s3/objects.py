@@ -55,11 +55,11 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
         if header and request.http.header("If-Range").strip() in unchanged:
             return _span_of(header, version.size)
         return Span(0, version.size)
-    if header:
+    if header is not None:
         raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
     if number > (count := len(version.parts)):
-        raise fault("InvalidPartNumber", ActualPartCount=count, PartNumberRequested=number)
+        raise fault("InvalidPartNumber", PartNumberRequested=number, ActualPartCount=count)
     *before, size = (part.size for part in version.parts[:number])
     return Span(sum(before), sum(before) + size, partial=size > 0)
 
@@ -208,8 +208,7 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
         "StorageClass": version.storage_class,
         "ObjectSize": version.size,
     }
-    wanted = request.params.get("ObjectAttributes", [""])
-    if wanted == [""]:
+    if not (wanted := request.params.get("ObjectAttributes")):
         raise fault("InvalidRequest", SAYS["no attributes"])
     if unknown := [name for name in wanted if name not in attributes]:
         message = "Invalid attribute name specified."

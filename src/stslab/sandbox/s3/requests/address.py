@@ -100,7 +100,10 @@ def operation(http: HttpRequest, where: Address) -> str:
     if refusal := _REFUSALS.get(" ".join(asked)):
         raise fault(**refusal)
     kind = "UPLOAD" if "uploadId" in subresources else where.level
-    raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind)
+    reads = candidates().get(("GET", where.level), ()) if http.method == "HEAD" else ()
+    is_read = any(one.fits(subresources, query, http) for one in reads)
+    headers = (("Allow", "GET"),) if is_read else ()
+    raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind, headers=headers)
 
 
 def single(http: HttpRequest) -> dict[str, str]:

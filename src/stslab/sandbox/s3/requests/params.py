@@ -136,6 +136,12 @@ def pairs(text: str) -> str:
     return text
 
 
+def words(text: str) -> list[str]:
+    """The words between commas, without those that are empty at the end, as Java splits a text."""
+    shorter = text.rstrip(",")
+    return [word.strip() for word in shorter.split(",")] if shorter or not text else []
+
+
 _LONG = functools.partial(integer, most=2**63)
 _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "boolean": lambda text: ("false", "true", "0", "1").index(text.lower()) % 2 == 1,
@@ -143,7 +149,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "long": _LONG,
     "timestamp": moment,
     "date": canonical.header_time,
-    "list": lambda text: [word.strip() for word in text.split(",")],
+    "list": words,
     "capitals": str.upper,
     "pairs": pairs,
 }
@@ -227,7 +233,8 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
             text = given.get(member.wire_name)
-            if text or (text is not None and member.convert not in (integer, _LONG)):
+            counts = member.convert in (integer, _LONG) and member.name != "PartNumber"
+            if text or (text is not None and not counts):
                 parsed[member.name] = _converted(member, text)
     _refuse(name, headers, parsed, http)
     for member in layout.maps:
