@@ -39,6 +39,7 @@ _PAGES = {
     "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
     "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
     "argmin": "justincormack/argmin, sts_oracle.rs",
+    "backlot": "S3's answers as measured on September 29, 2026: brekkylab/backlot, tests/test_s3.py",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
     "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
     "told": "Error responses (S3); scality/Arsenal#2596, versity/versitygw#1161",

@@ -86,7 +86,8 @@ def _verified(
     # Nor may what is not signed replace a condition that is in the query.
     asked = {name.lower(): value for name, value in request.query if name in canonical.CONDITIONS}
     required |= {name for name in asked.keys() & headers.keys() if headers[name] != asked[name]}
-    if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
+    unsigned = required - {HASH_HEADER, *claim.signed_headers}
+    if missing := sorted(unsigned, key=lambda name: (not name.startswith("x-amz-"), name)):
         raise fault("AccessDenied", SAYS["not signed"], HeadersNotSigned=", ".join(missing))
     if claim.in_query and _OWNER in headers and _OWNER in dict(request.query):
         raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner twice"])

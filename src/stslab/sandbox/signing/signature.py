@@ -74,7 +74,7 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     if sum(len(name) + len(value) for name, value in request.headers) > _MOST_IN_HEADERS:
         raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=_MOST_IN_HEADERS)
     if ("authorization" in headers) + v4_query + v2_query > 1:
-        raise invalid_argument(SAYS["auth twice"], "Authorization", text)
+        raise invalid_argument(SAYS["auth twice"], "Authorization", headers.get("authorization"))
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
         raise invalid_argument("The header was sent more than once.", name, "")
     if v4_query:

@@ -27,16 +27,21 @@ _ANSWER = "cache-control content-disposition content-encoding content-language c
 
 @functools.cache
 def sub_resources() -> frozenset[str]:
-    """What selects an operation must be signed, also what is newer than Signature Version 2."""
+    """What selects an operation must be signed, also what is newer than Signature Version 2.
+
+    Not what only directory buckets have.
+    """
     models = [operations.operation("s3", name) for name in operations.names("s3")]
     selecting = frozenset().union(_FURTHER, *(operations.uri(model)[1] for model in models))
-    return selecting - {"list-type"} | {f"response-{name}" for name in _ANSWER.split()}
+    return selecting - {"list-type", "renameObject", "session"} | {f"response-{name}" for name in _ANSWER.split()}
 
 
 def verify_header(request: HttpRequest, _: Headers, context: Context) -> Authenticated:
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
     headers = canonical.header_map(request, collapsed=False)
     text = headers["authorization"]
+    if text.count(" ") != 1:
+        raise invalid_argument(SAYS["authorization space"], "Authorization", text)
     key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
         raise invalid_argument(SAYS["authorization"], "Authorization", text)
