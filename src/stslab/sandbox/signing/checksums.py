@@ -15,7 +15,7 @@ from stslab.sandbox.api.model import HttpRequest
 
 Headers = Mapping[str, str]
 PREFIX = "x-amz-checksum-"
-_ANNOUNCED = "x-amz-sdk-checksum-algorithm"
+ANNOUNCED = "x-amz-sdk-checksum-algorithm"
 _TRAILER = "x-amz-trailer"
 _NOT_VALUES = {"mode", "type", "algorithm"}  # headers with the prefix that are not checksums
 _CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
@@ -53,12 +53,12 @@ def check(headers: Headers, body: bytes) -> None:
         raise fault("InvalidRequest", SAYS["checksums"])
     if given and trailers:
         raise fault("InvalidRequest", SAYS["checksum twice"])
-    announced = headers.get(_ANNOUNCED, "").lower()
+    announced = headers.get(ANNOUNCED, "").lower()
     given = given or [name.removeprefix(PREFIX) for name in trailers]
     if announced and body and not given:
         raise fault("InvalidRequest", SAYS["checksum promised"])
     if announced and given and given != [announced]:
-        raise fault("InvalidRequest", f"Value for {_ANNOUNCED} header is invalid.")
+        raise fault("InvalidRequest", f"Value for {ANNOUNCED} header is invalid.")
 
 
 def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
@@ -80,7 +80,7 @@ def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
     if checked and md5 != (actual := ALGORITHMS["md5"](body)):
         shown = md5.hex() if is_put and "partNumber" not in arguments else told
         ours = base64.b64encode(actual).decode()
-        raise fault("BadDigest", SAYS["MD5"], ExpectedDigest=shown, CalculatedDigest=ours)
+        raise fault("BadDigest", SAYS["MD5"], CalculatedDigest=ours, ExpectedDigest=shown)
     for algorithm in sent(headers) if is_put or "uploadId" not in arguments else ():
         _verify_checksum(algorithm, headers, body)
 

@@ -21,19 +21,17 @@ from stslab.sandbox.signing.canonical import HASH_HEADER, TOKEN, Claim, Context,
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
 _FURTHER = ("defaultObjectAcl", "partNumber", "storageClass", "uploadId", "versionId")
+_NOT_SIGNED = {"list-type", "renameObject", "session"}  # the last two: of directory buckets only
 # The headers of an answer that a request may override.
 _ANSWER = "cache-control content-disposition content-encoding content-language content-type expires"
 
 
 @functools.cache
 def sub_resources() -> frozenset[str]:
-    """What selects an operation must be signed, also what is newer than Signature Version 2.
-
-    Not what only directory buckets have.
-    """
+    """What selects an operation must be signed, also what is newer than Signature Version 2."""
     models = [operations.operation("s3", name) for name in operations.names("s3")]
     selecting = frozenset().union(_FURTHER, *(operations.uri(model)[1] for model in models))
-    return selecting - {"list-type", "renameObject", "session"} | {f"response-{name}" for name in _ANSWER.split()}
+    return selecting - _NOT_SIGNED | {f"response-{name}" for name in _ANSWER.split()}
 
 
 def verify_header(request: HttpRequest, _: Headers, context: Context) -> Authenticated:

@@ -188,6 +188,12 @@ class _Member(NamedTuple):
     convert: Callable[[str], object]
     choices: frozenset[str]  # its values, if they are limited
 
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether an empty value is one: most numbers are then as if they were not sent."""
+        is_number = self.convert in (integer, _LONG) and self.name != "PartNumber"
+        return not (is_number or self.wire_name == checksums.ANNOUNCED)
+
 
 class _Layout(NamedTuple):
     arguments: tuple[_Member, ...]
@@ -233,8 +239,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
             text = given.get(member.wire_name)
-            counts = member.convert in (integer, _LONG) and member.name != "PartNumber"
-            if text or (text is not None and not counts):
+            if text or (text is not None and member.may_be_empty):
                 parsed[member.name] = _converted(member, text)
     _refuse(name, headers, parsed, http)
     for member in layout.maps:
