@@ -184,7 +184,8 @@ def _asked_version() -> "subprocess.Popen[str] | None":
     """The aws command, which takes as long to tell its version as all other checks together."""
     out, err = subprocess.PIPE, subprocess.STDOUT
     with suppress(OSError):  # there is none, or it can't run
-        return subprocess.Popen(["aws", "--version"], stdout=out, stderr=err, text=True)
+        command = [shutil.which("aws") or "aws", "--version"]  # a bare name may find another one
+        return subprocess.Popen(command, stdout=out, stderr=err, text=True)
     return None
 
 
