@@ -626,6 +626,14 @@ def test_the_option_that_a_denial_wants_is_named(account, fresh, denial, call, o
     assert told == f"Call it with {option}."
 
 
+def test_several_tags_are_behind_one_option_and_a_value_is_quoted(account, fresh):
+    tags = {"aws:RequestTag/a": "1", "aws:RequestTag/b": "$(two) words"}
+    wanted = {"Action": "iam:CreateUser", "Condition": {"StringEquals": tags}}
+    allow = {"Effect": "Allow", "Resource": "*", **wanted}
+    told = advised(account, f"why-{fresh}", "iam", "create_user", allow, UserName="none")
+    assert told == "Call it with --tags Key=a,Value=1 Key=b,Value='$(two) words'."
+
+
 def test_an_option_that_the_call_does_not_have_is_not_asked_for(account, fresh):
     """Of a missing object, of a part of an upload, and of the boundary that a user has."""
     name, s3 = f"why-{fresh}", account.client("s3", "admin")
@@ -937,7 +945,7 @@ def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it
     found = explained(Home(account.folder.parent), "")
     assert found
     assert found["request"]["errorCode"] == "ValidationError"
-    assert found["why"].startswith("No policy refused it: ")
+    assert found["why"].endswith("longer than the role allows. No policy changes that.")
     (change,) = found["changes"]
     assert "Ask for no longer than that" in " ".join(one["what"] for one in change["options"])
 
@@ -997,7 +1005,8 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     told = explained(home)
     assert told
     assert told["request"]["errorCode"] == "NoSuchEntity"
-    assert told["why"].startswith("No policy refused it: ")
+    assert told["why"].startswith("There is nothing of this name in the caller's account. No policy")
+    assert told["why"].count("No policy") == 1
     assert told["why"].endswith(
         f"The last refusal was of iam:ListUsers: `stslab why {refusal}` explains it."
     )

@@ -165,8 +165,12 @@ def _asked_otherwise(
         known = may_have(key, action) and key.lower() not in fixed
         if known and value and (way := _way_to_fill(situation, key, value)):
             values[key], ways[key] = value, way
-    if values:
-        yield Option(f"Call it {' and '.join(ways.values())}.", situation.asked_with(values))
+    told = dict[str, str]()
+    for option, space, tag in (way.partition(" Key=") for way in ways.values()):
+        told[option] = told.get(option, "") + space + tag  # all tags are behind one --tags
+    if told:
+        way = " and ".join(map("".join, told.items()))
+        yield Option(f"Call it {way}.", situation.asked_with(values))
 
 
 def _may_show_mfa(request: Request) -> bool:
@@ -364,7 +368,8 @@ _CLOCK = ("aws:currenttime", "aws:epochtime")
 def _way_to_fill(situation: Situation, key: str, value: str) -> str:
     """How this call sets the key to this value; empty if it can't."""
     name, _, tag = key.partition("/")
-    way = str(texts()["filled"].get(name.lower(), "")).format(value=value, tag=tag)
+    form = str(texts()["filled"].get(name.lower(), ""))
+    way = form.format(value=shlex.quote(value), tag=shlex.quote(tag))
     option = _OPTION.match(way)
     return way if not option else f"with {way}" if option[1] in situation.takes else ""
 

@@ -69,7 +69,8 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
     known = messages.advise(read) if read and (read.known or read.setting) else None
     why = read.known.says if read and read.known else texts()["unknown"]
     fixes = [step.what for step in known.steps if not step.commands] if known else []
-    return texts()["no policy"].format(why), _advice("request", fixes)
+    why = why if "No policy" in why else f"{texts()['no policy']} {why}"
+    return why, _advice("request", fixes)
 
 
 def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
