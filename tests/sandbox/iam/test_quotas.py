@@ -42,3 +42,9 @@ def test_there_are_as_many_virtual_mfa_devices_as_users(direct: Direct) -> None:
             tx.put(replace(one, serial=f"{one.serial}-{number}"))
     with pytest.raises(ClientError, match="VirtualMFADevicesPerAccount: 5000"):
         iam.create_virtual_mfa_device(VirtualMFADeviceName="one-more")
+
+
+def test_the_summary_has_the_same_order_in_each_process(direct: Direct) -> None:
+    summary = direct.client("iam", "admin").get_account_summary()["SummaryMap"]
+    kinds = ["Groups", "InstanceProfiles", "Policies", "Roles", "Users"]
+    assert [name for name in summary if name in kinds] == kinds

@@ -1005,7 +1005,9 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     told = explained(home)
     assert told
     assert told["request"]["errorCode"] == "NoSuchEntity"
-    assert told["why"].startswith("There is nothing of this name in the caller's account. No policy")
+    assert told["why"].startswith(
+        "There is nothing of this name in the caller's account. No policy"
+    )
     assert told["why"].count("No policy") == 1
     assert told["why"].endswith(
         f"The last refusal was of iam:ListUsers: `stslab why {refusal}` explains it."

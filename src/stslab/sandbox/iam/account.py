@@ -27,7 +27,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
     kinds, devices = lookups.KINDS.items(), view.all(identities.MfaDevice, account)
     there = {row.quota.removesuffix("PerAccount"): view.count(kind, account) for kind, row in kinds}
     counts = {
-        **{name: there[name] for name in there.keys() & lookups.SUMMARISED},
+        **{name: there[name] for name in lookups.SUMMARISED if name in there},
         "AccountAccessKeysPresent": int(bool(lookups.access_keys(view, account, None))),
         "MFADevices": there["VirtualMFADevices"],
         "MFADevicesInUse": sum(bool(one.enabled) for one in devices),

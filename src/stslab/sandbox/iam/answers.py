@@ -39,8 +39,7 @@ def below(items: Iterable[N], prefix: str | None) -> list[N]:
     return [item for item in items if item.path.startswith(prefix or "/")]
 
 
-def by_name(items: Iterable[N]) -> list[N]:
-    return sorted(items, key=attrgetter("key"))
+by_name = partial(sorted, key=attrgetter("key"))
 
 
 # -- single things ---------------------------------------------------------------------------
