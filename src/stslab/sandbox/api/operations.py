@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -60,9 +61,13 @@ def check(service: str, name: str, params: Params) -> None:
         return
     if service == "iam":
         _check_names(shape, params)
+    found = _problems(shape, params, "")
+    if service == "sts":  # names the pattern of a value before its length
+        of_each = groupby(found, key=lambda problem: problem[1].partition(_CONSTRAINT)[0])
+        found = (one for _, group in of_each for one in sorted(group, reverse=True))
     problems = [  # IAM repeats neither the value nor those that are allowed
         "Value " + (_ALLOWED.sub("", rule) if service == "iam" else f"{value} {rule}")
-        for value, rule in _problems(shape, params, "")
+        for value, rule in found
     ][:10]  # AWS tells no more
     if problems:
         plural = "s" if len(problems) > 1 else ""

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -213,11 +214,15 @@ _WRITERS: Mapping[str, Callable[[Any, Any], str]] = {
 
 
 def request_ids(service: str, request_id: str) -> Pairs:
-    """The headers with the request's id, and for S3 with its host."""
+    """The headers with the request's id, for S3 with its host, for STS with an extended id."""
     if service == "s3":
         host = ("x-amz-id-2", S3_HOST_ID)
         return (("x-amz-request-id", request_id), host, ("Server", "AmazonS3"))
-    return (("x-amzn-RequestId", request_id),)
+    ids = (("x-amzn-RequestId", request_id),)
+    if service != "sts":
+        return ids
+    extended = f"1:us-east-1:S:{time.time_ns() // 1_000_000}:R:{request_id[:8]}"
+    return (*ids, ("x-amz-sts-extended-request-id", base64.b64encode(extended.encode()).decode()))
 
 
 def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
