@@ -1,11 +1,12 @@
-"""The ids of a request in the headers of its answer."""
+"""The ids of a request in the headers of its answer, and the order of an answer's members."""
 
 import base64
 import re
 
 import pytest
 
-from stslab.sandbox.api.serialize import request_ids
+from stslab.sandbox.api.model import HttpRequest
+from stslab.sandbox.api.serialize import request_ids, result
 
 ID = "befeeea3-1e4d-47c7-be97-091a558cbe8f"
 
@@ -22,3 +23,21 @@ def test_sts_has_an_extended_id_of_the_request() -> None:
 @pytest.mark.parametrize("service", ["iam", "cloudformation"])
 def test_others_have_the_id_only(service: str) -> None:
     assert request_ids(service, ID) == (("x-amzn-RequestId", ID),)
+
+
+def test_the_assumed_role_comes_before_its_credentials() -> None:
+    """As in the STS API Reference, "AssumeRole", and in a public suite that is run on AWS."""
+    answer = {
+        "Credentials": {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "SessionToken": "t"},
+        "AssumedRoleUser": {"Arn": "arn", "AssumedRoleId": "AROA:me"},
+    }
+    http = HttpRequest("POST", "/", (), "", (), b"")
+
+    body = result("sts", "AssumeRole", answer, ID, http).body.decode()
+
+    assert re.findall(r"<(AssumedRoleUser|AssumedRoleId|Arn|Credentials)>", body) == [
+        "AssumedRoleUser",
+        "AssumedRoleId",
+        "Arn",
+        "Credentials",
+    ]
