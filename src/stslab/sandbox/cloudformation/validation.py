@@ -62,6 +62,8 @@ def check(template: Template, *, lenient: bool = False) -> None:
 
 
 def _check_functions(template: Template, value: object) -> None:
+    lists = [n for n, d in template.parameters.items() if d["Type"] in parameters.LISTS]
+    scope = functions.Scope(dict.fromkeys(lists, ()), template.mappings)
     for _, part in parts(value):
         name, argument = function_of(part) or ("", [])
         if name and name not in functions.FUNCTIONS and name not in functions.DECIDERS:
@@ -76,7 +78,12 @@ def _check_functions(template: Template, value: object) -> None:
         if name == "Fn::Select" and isinstance(argument[1], list) and not function_of(argument[0]):
             functions.check_form(int(argument[0]) < len(argument[1]), name)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
-            functions.evaluate(part, functions.Scope({}, template.mappings))
+            functions.evaluate(part, scope)
+        if name == "Fn::Equals":
+            functions.check_form(all(side != {"Ref": n} for side in argument for n in lists), name)
+        if name == "Fn::Sub":
+            text, variables = functions.sub_parts(argument)
+            functions.evaluate({name: [text, dict.fromkeys(variables, "")]}, scope)
         dynamic = isinstance(part, str) and "{{resolve:" in part
         require(not dynamic, "Dynamic references are not supported by the embedded account")
 
@@ -103,10 +110,6 @@ def _check_conditions(template: Template) -> None:
     imports = _imports(template.conditions)
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
     in_order(template.conditions)
-    lists = [{"Ref": n} for n, d in template.parameters.items() if d["Type"] in parameters.LISTS]
-    for _, part in parts(template.conditions):
-        compared = part["Fn::Equals"] if isinstance(part, dict) and "Fn::Equals" in part else []
-        functions.check_form(all(side not in lists for side in compared), "Fn::Equals")
 
 
 def _check_block(template: Template, block: str, value: object) -> None:

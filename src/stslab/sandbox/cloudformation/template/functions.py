@@ -108,6 +108,7 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     parts: Value = [argument, {}] if isinstance(argument, str) else argument
     valid = _counts(2, 2)(parts) and isinstance(parts[0], str) and isinstance(parts[1], dict)
     check_form(valid, "Fn::Sub")
+    check_form(all(_is(_SCALAR, value) for value in parts[1].values()), "the values of Fn::Sub")
     text = SUB_VARIABLE.sub(lambda match: f"${{{match[1].strip()}}}", parts[0])
     names = SUB_VARIABLE.findall(text)
     check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
@@ -116,11 +117,9 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
     parts: Value = argument
-    wanted = "a list argument with"
-    require(_counts(3, 3)(parts), f"Template error: Fn::If requires {wanted} three elements")
+    check_form(_counts(3, 3)(parts), "Fn::If")
     condition, when_true, when_false = parts
-    named = isinstance(condition, str)
-    require(named, f"Template error: Fn::If requires {wanted} the first element being a condition")
+    check_form(isinstance(condition, str), "the condition of Fn::If")
     return condition, when_true, when_false
 
 
@@ -249,21 +248,15 @@ def _getatt(argument: object, scope: Scope) -> Value:
 def _sub(argument: object, scope: Scope) -> str:
     text, variables = sub_parts(argument)
     values = {name: evaluate(value, scope) for name, value in variables.items()}
-    length = 0
-
-    def replacement(match: re.Match[str]) -> str:
-        nonlocal length
-        name = match[1]
-        reference = Reference(*name.split(".", 1))
-        value = values[name] if name in values else scope.value_of(reference)
+    check_form(all(isinstance(v, _SCALAR) for v in values.values()), "the values of Fn::Sub")
+    names = SUB_VARIABLE.findall(text)
+    for name in names:
+        if name not in values:
+            values[name] = scope.value_of(Reference(*name.split(".", 1)))
         problem = f"variable {name} in Fn::Sub expression does not resolve to a string"
-        require(isinstance(value, _SCALAR), f"Template error: {problem}")
-        inserted = as_text(value)
-        length += len(inserted)
-        _bounded(length)
-        return inserted
-
-    filled = SUB_VARIABLE.sub(replacement, text)
+        require(isinstance(values[name], _SCALAR), f"Template error: {problem}")
+    _bounded(sum(len(as_text(values[name])) for name in names))
+    filled = SUB_VARIABLE.sub(lambda match: as_text(values[match[1]]), text)
     return UNKNOWN if UNKNOWN in filled else re.sub(r"\$\{\s*!", "${", filled)
 
 
