@@ -11,6 +11,7 @@ from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.failures import GOES_ON, interruptible
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
+from stslab.cli.run.faults import DECLARE, offered
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Quit
 from stslab.cli.workspace import Workspace, meant_lab, open_workspace
@@ -28,7 +29,6 @@ from stslab.runner.journal.records import Broken, FaultState, How, RunFault
 from stslab.runner.report import fault_of
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
-DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 
 
 def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
@@ -127,13 +127,6 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
 
 
 # -- which fault -----------------------------------------------------------------------------------
-
-
-def offered(lab: Lab) -> list[RunFault]:
-    from stslab.cli.in_memory import proofs
-
-    proved = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]
-    return sorted(proved, key=lambda fault: fault.id)
 
 
 def chosen(lab: Lab, faults: Sequence[RunFault], asked: str) -> RunFault:

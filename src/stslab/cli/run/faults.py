@@ -1,4 +1,4 @@
-"""``stslab break --list``: the faults of the labs."""
+"""The faults of the labs, and ``stslab break --list``."""
 
 import json
 import sys
@@ -10,6 +10,9 @@ from stslab.cli.workspace import load_lab
 from stslab.lab.listing import find, headers, kept
 from stslab.lab.model import Lab
 from stslab.render.terminal.paper import paper_on
+from stslab.runner.journal.records import RunFault
+
+DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 
 
 def list_faults(lab: str, *, as_json: bool) -> None:
@@ -31,13 +34,15 @@ def list_faults(lab: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
-        from stslab.cli.run.break_ import DECLARE
-
         click.echo(f"No fault can be proved. {DECLARE}", err=True)
 
 
-def proved(lab: Lab) -> list[dict[str, Any]]:
-    from stslab.cli.run.break_ import offered
+def offered(lab: Lab) -> list[RunFault]:
+    from stslab.cli.in_memory import proofs
 
-    found = offered(lab)
-    return [{"id": one.id, "title": one.title, "derived": one.derived} for one in found]
+    found = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]
+    return sorted(found, key=lambda fault: fault.id)
+
+
+def proved(lab: Lab) -> list[dict[str, Any]]:
+    return [{"id": one.id, "title": one.title, "derived": one.derived} for one in offered(lab)]
