@@ -70,7 +70,7 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bo
     if name == "next":
         left = labs_to_do()
         if not left:
-            raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
+            raise UsageError("No lab is left to do.", "Find a fault in one of them: stslab break")
         meant = left[0].id
     else:
         meant = _meant(name, target, ended=ended)
