@@ -988,7 +988,9 @@ def test_what_s3_does_not_tell_the_caller_is_explained(account, fresh):
 
     assert "account that the call names" in why(s3.list_objects_v2, ExpectedBucketOwner=PARTNER)
     assert "another owner" in why(s3.put_bucket_acl, AccessControlPolicy=acl)
-    assert "Leave it on" in why(theirs.put_object_acl, Key="k", ACL="public-read")
+    public = why(theirs.put_object_acl, Key="k", ACL="public-read")
+    assert public.startswith("No policy refused it. S3 Block Public Access does, by its setting")
+    assert "BlockPublicAcls. Leave it on" in public
     assert "Another account owns the bucket" in why(theirs.get_bucket_policy)
 
 

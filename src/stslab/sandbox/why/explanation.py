@@ -67,7 +67,8 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
         return texts()["limited"]["why"], _advice("request", texts()["limited"]["fixes"])
     read = messages.read(texts()["said"].format(**{"cause": event.get("errorMessage"), **event}))
     known = messages.advise(read) if read and (read.known or read.setting) else None
-    why = read.known.says if read and read.known else texts()["unknown"]
+    setting = texts()["setting"].format(read.setting) if read and read.setting else ""
+    why = read.known.says if read and read.known else setting or texts()["unknown"]
     fixes = [step.what for step in known.steps if not step.commands] if known else []
     why = why if "No policy" in why else f"{texts()['no policy']} {why}"
     return why, _advice("request", fixes)
