@@ -21,6 +21,7 @@ class _File(msgspec.Struct, frozen=True):
 
 FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)
 PARTS = FILE.parts
+_FAILED = "{}: failed validation constraint for keyword [{}]".format
 
 
 def members(
@@ -43,6 +44,9 @@ def members(
             if most and len(items) > int(most[1]):
                 too_many = f"expected maximum item count: {most[1]}, found: {len(items)}"
                 problems.append(f"{path}/{name}: {too_many}")
+            least = re.search(r" least=(\d+)", declared[name])
+            if least and isinstance(result[name], int) and result[name] < int(least[1]):
+                problems.append(_FAILED(f"{path}/{name}", "minimum"))
         else:
             problems.append(f"{path}: extraneous key [{name}] is not permitted")
     return result
@@ -68,14 +72,14 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         return members(PARTS[kind], result, path, problems)
     word, _, bounds = kind.partition("(")
     if "|" in kind and result not in kind.split("|"):
-        problems.append(f"{path}: failed validation constraint for keyword [enum]")
+        problems.append(_FAILED(path, "enum"))
     if bounds:
         least, most = map(int, bounds[:-1].split("-"))
         if not least <= len(result) <= most:
             bound = f"minLength: {least}" if len(result) < least else f"maxLength: {most}"
             problems.append(f"{path}: expected {bound}, actual: {len(result)}")
     if word in FILE.patterns and not re.search(FILE.patterns[word], result, re.ASCII):
-        problems.append(f"{path}: failed validation constraint for keyword [pattern]")
+        problems.append(_FAILED(path, "pattern"))
     return result
 
 
