@@ -3,6 +3,7 @@
 import io
 from itertools import pairwise
 
+import pytest
 from rich.console import Console
 
 from stslab.aws.command import aws_command
@@ -84,17 +85,18 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     assert not fits()
 
 
-def test_half_a_terminal_loses_no_line() -> None:
-    """As beside `stslab watch`, one above the other."""
+@pytest.mark.parametrize(("width", "height", "rows"), [(80, 10, 7), (30, 15, 11), (58, 24, 21)])
+def test_a_small_terminal_loses_no_line(width: int, height: int, rows: int) -> None:
+    """As beside `stslab watch`, one above the other; a narrow one wraps the prompt."""
     out, parts = io.StringIO(), [0]
 
     def more() -> bool:
         parts.append(out.getvalue().count("line"))
         return True
 
-    screen = Screen(Console(file=out, width=80, height=10), aws_command, clears=True)
-    screen.page(lambda paper: paper.put("line\n" * 20), more)
-    assert all(after - before <= 7 for before, after in pairwise(parts))
+    screen = Screen(Console(file=out, width=width, height=height), aws_command, clears=True)
+    screen.page(lambda paper: paper.put("line\n" * 40), more)
+    assert all(after - before <= rows for before, after in pairwise(parts))
 
 
 def test_what_a_step_made_stands_below_it_and_not_below_a_later_check() -> None:

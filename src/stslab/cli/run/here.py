@@ -199,7 +199,8 @@ class Here:
         where = "embedded account" if self.embedded else "account"
         account, left = self.runner.work.place_of(who).account, self._left(who if stage else "")
         whole = [f"{where} {account}", left, "why  hint  access  help"]
-        forms = (whole, [*whole[:2], "help"], [account, left, "help"], [account, left])
+        short = ([account, left, "help"], [account, left], [left, "help"], ["help"])
+        forms = (whole, [*whole[:2], "help"], *short)
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
         width = self.workspace.paper.console.width
         return next((line for line in lines if len(line) <= width), lines[-1])

@@ -20,6 +20,7 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 
 Draw = Callable[[Paper], None]
 _BELOW = 3  # lines, for the prompt without its command, and the status line below it
+_PROMPT = 58  # characters of the prompt's longest text, which a narrow terminal wraps
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": lambda before: before.brief() if isinstance(before, Done) else before,
     "refusal": lambda _: "",
@@ -39,7 +40,7 @@ class Screen:
         self._live = TerminalRenderer(console, describe, over=clears)
 
     def _room(self, command: str) -> int:
-        rows = -(-len(command) // self._console.width)
+        rows = sum((length - 1) // self._console.width for length in (_PROMPT, len(command))) + 1
         return max(self._console.height - _BELOW - rows, 4)
 
     def __call__(self, event: Event) -> None:
