@@ -36,3 +36,21 @@ def test_a_line_that_is_too_long_for_the_system_is_no_bug(
     monkeypatch.setattr("stslab.aws.environment.variables", lambda *_: {})
     said = here(tmp_path).shell(f"echo {'x' * 200_000}", "admin")
     assert said == "The shell can't run that: Argument list too long."
+
+
+def test_the_status_line_has_only_what_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = here(tmp_path)
+    place: Any = lambda _: SimpleNamespace(account="111122223333")  # noqa: E731
+    runner: Any = one.runner
+    runner.stages_done, runner.work = (), SimpleNamespace(place_of=place)
+    workspace: Any = one.workspace
+    monkeypatch.setattr(Here, "_left", lambda *_: "")
+    lines = {}
+    for width in (80, 40, 30):
+        workspace.paper = SimpleNamespace(console=SimpleNamespace(width=width))
+        lines[width] = one._status_line(None, "assumed", plain=False)
+    assert lines[80].endswith("embedded account 111122223333   why  hint  access  help")
+    assert lines[40].endswith("assumed   111122223333")
+    assert lines[30].endswith("assumed   help")

@@ -176,8 +176,8 @@ def test_on_a_narrow_screen_what_has_no_room_stands_below() -> None:
         for who, told in (("vendor", Verdict(False)), ("admin", Verdict(True)))
     ]
     table = drawn(Scene("Who", partial(matrix, cells=cells)), 40)
-    assert "\n     vendor admin\n" in table
-    assert f"\n   {says}\n     ·      ✔\n" in table
+    assert "\n     vendor        admin\n" in table
+    assert f"\n   {says}\n     ·             ✔\n" in table
     wide = drawn(Scene("Who", partial(matrix, cells=cells)), 80)
     assert f"\n   {says}  ·             ✔\n" in wide
     told = Verdict(False, (Gate.TRUST,), (GateReading(Gate.TRUST, "does not allow", True),))
@@ -185,3 +185,15 @@ def test_on_a_narrow_screen_what_has_no_room_stands_below() -> None:
     assert "\n   trust policy of it\n     ✘ does not allow  < decided\n" in drawn(scene, 40)
     asking = replace(scene.asking, evidence={"me": told})
     assert "\n   trust policy of it\n     none\n" in drawn(asking, 40)
+
+
+def test_on_a_narrow_screen_the_table_is_beside_its_rows_where_all_callers_have_room() -> None:
+    def table(says: str, *callers: str) -> str:
+        told = Change(identity="", cell=says, allowed=True)
+        cells = [CellState(says, who, says, told, Verdict(True)) for who in callers]
+        return drawn(Scene("Who", partial(matrix, cells=cells)), 40)
+
+    assert "\n   delete the bucket  ✔       ✔\n" in table("delete the bucket", "sts", "assumed")
+    below = table("list all buckets", "mine", "theirs", "session")
+    assert "\n     mine       theirs     session\n" in below
+    assert "\n   list all buckets\n     ✔          ✔          ✔\n" in below

@@ -85,6 +85,14 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     assert not fits()
 
 
+def test_what_hangs_below_a_line_stays_with_it() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, height=12), aws_command, clears=False)
+    lines = [f"   row {at // 2}" if at % 2 else "     allowed" for at in range(1, 21)]
+    screen.page(lambda paper: paper.put("\n".join(lines)), lambda: False)
+    assert out.getvalue().strip().split("\n")[-1].strip() == "allowed"
+
+
 @pytest.mark.parametrize(("width", "height", "rows"), [(80, 10, 7), (30, 15, 11), (58, 24, 21)])
 def test_a_small_terminal_loses_no_line(width: int, height: int, rows: int) -> None:
     """As beside `stslab watch`, one above the other; a narrow one wraps the prompt."""

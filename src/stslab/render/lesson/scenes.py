@@ -290,10 +290,12 @@ def matrix(
     """The access table, with the ``changed`` cells marked and the ``asked`` ones hidden."""
     callers = list(dict.fromkeys(cell.who for cell in cells))
     widest = max((len(cell.says) for cell in cells), default=0)
-    room = (paper.width - widest - 6) // max(len(callers), 1)
-    column = min(max(room, _NARROWEST), _WIDEST)
     denied = "denied" if in_words() else paper.symbols.dot
     allowed = "allowed" if in_words() else paper.symbols.done
+    wanted = min(max(map(len, [*callers, f"{allowed} now"])) + 1, _WIDEST)
+    rooms = [(paper.width - lead) // max(len(callers), 1) for lead in (widest + 6, 3 + _GAP)]
+    room = rooms[rooms[0] < wanted]  # beside the row's name, or below it
+    column = min(max(room, _NARROWEST), _WIDEST)
 
     def sign(cell: CellState) -> Text:
         if cell.key in asked:
@@ -304,7 +306,7 @@ def matrix(
         return Text(f"{text} now", style="bold green" if cell.verdict.allowed else "")
 
     header = Text("".join(f"{who[: column - 1]:<{column}}" for who in callers), style="bold")
-    paper.hanging(Text(" " * (widest + 1)), header, 3)
+    paper.hanging(Text(" " * (widest + 1)), header, 3, len(header))
     known = {cell.key: cell for cell in cells if cell.verdict.allowed is not None}
     for says in dict.fromkeys(cell.says for cell in cells):
         row = Text()
@@ -312,7 +314,7 @@ def matrix(
         for who in callers:
             text = shown.get(who, Text())
             row.append_text(text).append(" " * (column - len(text)))
-        paper.hanging(Text(f"{says:<{widest + 1}}"), row, 3)
+        paper.hanging(Text(f"{says:<{widest + 1}}"), row, 3, len(header))
     if links:
         paper.blank()
         chain(paper, links)

@@ -106,15 +106,20 @@ def _rows(line: str, width: int) -> int:
 def _page(lines: list[str], room: int, width: int) -> int:
     """How many of the lines to show: up to a blank one if that is most of the screen.
 
-    Else up to the last at which no command is broken.
+    Else up to the last at which no command is broken, and nothing that hangs below a line.
     """
     rows = list(accumulate(_rows(line, width) for line in lines))
     fit = max(bisect_right(rows, room), 1)
     if fit == len(lines):
         return fit
-    texts = [Text.from_ansi(line).plain.rstrip() for line in lines[:fit]]
+    texts = [Text.from_ansi(line).plain.rstrip() for line in lines[: fit + 1]]
+    depths = [len(text) - len(text.lstrip()) for text in texts]
     blank = (at for at in range(fit, fit // 2, -1) if not texts[at - 1])
-    whole = (at for at in range(fit, fit // 3, -1) if not texts[at - 1].endswith("\\"))
+    whole = (
+        at
+        for at in range(fit, fit // 3, -1)
+        if depths[at] <= depths[at - 1] and not texts[at - 1].endswith("\\")
+    )
     return next(blank, next(whole, fit))
 
 

@@ -211,10 +211,10 @@ class Paper:
             self.prose(says, indent=indent)
             self.whole(" " * indent + page, "dim")
 
-    def hanging(self, lead: Text, body: Text, indent: int) -> None:
-        """Text after a lead, or below one that leaves no room; it breaks only between words."""
+    def hanging(self, lead: Text, body: Text, indent: int, needs: int = 0) -> None:
+        """Text, broken between words, after a lead or below one that leaves less than ``needs``."""
         lead = Text(" " * indent).append_text(lead).append(" " if lead.plain else "")
-        if lead.cell_len > max(self.width - _NARROWEST, self.width // 2):
+        if lead.cell_len > self.width - (needs or min(_NARROWEST, self.width // 2)):
             lead.rstrip()
             if lead:
                 self.whole(lead)
