@@ -149,7 +149,8 @@ class Paper:
                 for line in "\n\n".join(some).split("\n"):
                     self.whole(" " * indent + visible(line), "cyan")
             else:
-                self.put(Padding(_markdown("\n\n".join(some)), (0, 0, 0, indent)))
+                right = self.console.width - self.width
+                self.put(Padding(_markdown("\n\n".join(some)), (0, right, 0, indent)))
 
     @property
     def _plain(self) -> bool:
