@@ -1,11 +1,13 @@
 """What the lesson's first screen says of the account, and its shell."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.here import Here
 from stslab.cli.workspace import load_lab
 from stslab.home import Home
@@ -54,3 +56,13 @@ def test_the_status_line_has_only_what_fits(
     assert lines[80].endswith("embedded account 111122223333   why  hint  access  help")
     assert lines[40].endswith("assumed   111122223333")
     assert lines[30].endswith("assumed   help")
+
+
+def test_the_status_line_of_a_fault_is_cut_in_no_word(tmp_path: Path) -> None:
+    stands: Any = SimpleNamespace(asked="--seed 98", at=datetime.now(UTC).isoformat())
+    one: Any = SimpleNamespace(stands=stands, done=False, here=here(tmp_path))
+    for width, ends in ((80, "   why  hint  solve  help"), (40, "s   help"), (18, " s")):
+        one.here.workspace.paper = SimpleNamespace(console=SimpleNamespace(width=width))
+        line = FaultExercise.status(one)
+        assert line.startswith(" --seed 98   ")
+        assert line.endswith(ends)

@@ -324,8 +324,9 @@ class FaultExercise(_Exercise):
 
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
-        line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return "" if self.done else line[: self.here.workspace.paper.console.width]
+        stands = f" {self.stands.asked}   {spoken(max(passed, 0.0))}"
+        words = ("   why  hint  solve  help", "   help", "")
+        return "" if self.done else self.here.fitting([f"{stands}{some}" for some in words])
 
 
 Exercise = StepExercise | TasksExercise | FaultExercise

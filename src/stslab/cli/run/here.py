@@ -202,6 +202,10 @@ class Here:
         short = ([account, left, "help"], [account, left], [left, "help"], ["help"])
         forms = (whole, [*whole[:2], "help"], *short)
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
+        return self.fitting(lines)
+
+    def fitting(self, lines: list[str]) -> str:
+        """The first of the status lines that is not wider than the terminal, or the last."""
         width = self.workspace.paper.console.width
         return next((line for line in lines if len(line) <= width), lines[-1])
 
