@@ -190,7 +190,7 @@ _KINDS: Final = (
 _RESOURCE: Final = re.compile(
     r"\s?(?:on|with)\s?(?:the\s)?(?:resource(?!\sassoc):?\s?|(?=arn:|<))"
     r"(?:\"([^\"]{1,2048})\"|`\"?([^\s'`\"]{1,2048})\"?`|['`]([^']{1,2048})'|"
-    rf"((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
+    rf"((?:(?:{_KINDS})\s)?(?!:)(?:{{[^{{}}]{{1,40}}}}|<[^<>]{{1,40}}>|[^\s\"'()\\]){{1,2048}}))"
 )
 _NAMES: Final[dict[str, Gate | OtherGate]] = {
     **{str(kind): gate for kind, gate in GATES.items()},
