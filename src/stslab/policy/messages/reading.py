@@ -84,7 +84,9 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def names_none(self) -> bool:
         """Whether a policy has to allow ``*``. Who names the gate names the resource, if any."""
-        return has_no_resource(self.action, named=bool(self.resource) or self.gate is None)
+        # S3's optional types are alternatives: an object, or one behind an access point.
+        named = self.resource or self.gate is None or self.action.lower().startswith("s3:")
+        return has_no_resource(self.action, named=bool(named))
 
     @property
     def assumes_role(self) -> bool:
