@@ -197,3 +197,14 @@ def test_on_a_narrow_screen_the_table_is_beside_its_rows_where_all_callers_have_
     below = table("list all buckets", "mine", "theirs", "session")
     assert "\n     mine       theirs     session\n" in below
     assert "\n   list all buckets\n     ✔          ✔          ✔\n" in below
+
+
+def test_in_words_no_answers_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STSLAB_PLAIN", "1")
+    says, callers = "assume the role work", ("direct", "chained", "fresh", "admin", "hub")
+    told = Change(identity="", cell="work", allowed=True)
+    cells = [CellState("work", who, says, told, Verdict(True)) for who in callers]
+    table = drawn(Scene("Who", partial(matrix, cells=cells)))
+    assert f"{says}  allowed   allowed   allowed" in table
+    table = drawn(Scene("Who", partial(matrix, cells=cells, changed={one.key for one in cells})))
+    assert f"{says}\n     allowed now   allowed now   allowed now" in table

@@ -88,6 +88,21 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     assert not fits()
 
 
+def test_a_command_that_fills_the_screen_has_one_of_its_own() -> None:
+    out, parts = io.StringIO(), [0]
+
+    def more() -> bool:
+        parts.append(out.getvalue().count("line"))
+        return True
+
+    console = Console(file=out, width=80, height=10, force_terminal=True)
+    screen = Screen(console, aws_command, clears=True)
+    screen.command = lambda: "admin $ " + "x" * 390  # five rows
+    assert screen.page(lambda paper: paper.put("line\n" * 9), more)
+    assert parts == [0, 7, 9]
+    assert out.getvalue().endswith("\x1b[2J\x1b[H")
+
+
 def test_what_hangs_below_a_line_stays_with_it() -> None:
     out = io.StringIO()
     screen = Screen(Console(file=out, width=80, height=12), aws_command, clears=False)

@@ -292,7 +292,7 @@ def matrix(
     widest = max((len(cell.says) for cell in cells), default=0)
     denied = "denied" if in_words() else paper.symbols.dot
     allowed = "allowed" if in_words() else paper.symbols.done
-    wanted = min(max(map(len, [*callers, f"{allowed} now"])) + 1, _WIDEST)
+    wanted = min(max(map(len, [*callers, allowed + " now" * bool(changed)])) + 1, _WIDEST)
     rooms = [(paper.width - lead) // max(len(callers), 1) for lead in (widest + 6, 3 + _GAP)]
     room = rooms[rooms[0] < wanted]  # beside the row's name, or below it
     column = min(max(room, _NARROWEST), _WIDEST)

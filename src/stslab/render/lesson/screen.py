@@ -20,6 +20,7 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 
 Draw = Callable[[Paper], None]
 _BELOW = 3  # lines, for the prompt without its command, and the status line below it
+_LEAST = 4  # lines above a command; with less room it has a screen of its own
 _PROMPT = 58  # characters of the prompt's longest text, which a narrow terminal wraps
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": lambda before: before.brief() if isinstance(before, Done) else before,
@@ -41,7 +42,7 @@ class Screen:
 
     def _room(self, command: str) -> int:
         rows = sum((length - 1) // self._console.width for length in (_PROMPT, len(command))) + 1
-        return max(self._console.height - _BELOW - rows, 4)
+        return self._console.height - _BELOW - rows
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""
@@ -64,19 +65,25 @@ class Screen:
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> bool:
         """Show parts that fit the screen, while ``more`` between them is True; whether all were."""
         self._live.wait_ended()
-        lines = self._drawn(draw)
+        lines, room = self._drawn(draw), self._room(self.command())
+        alone = self._clears and room < _LEAST <= self._room("")
         while lines:
-            if self._clears:
-                self._console.clear()
-            else:
-                self._console.print()
-            part = _page(lines, self._room(self.command()), self._console.width)
+            self._begin()
+            part = _page(lines, self._room("") if alone else room, self._console.width)
             self._console.file.write("\n".join(lines[:part]) + "\n")
             self._console.file.flush()
             lines = lines[part:]
-            if lines and not more():
+            if (lines or alone) and not more():
                 return False
+        if alone:
+            self._begin()
         return True
+
+    def _begin(self) -> None:
+        if self._clears:
+            self._console.clear()
+        else:
+            self._console.print()
 
     def copy(self, text: str) -> None:
         """Put a text into the terminal's clipboard (OSC 52), and print it alone."""
