@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.policy import strategies as made
 from tests.policy.messages.test_messages import MESSAGES
@@ -23,6 +23,12 @@ VALUES = (
     "FwoGZXIvYXdzEBYaDHJ5QVxhbXBsZVNlc3Npb25Ub2tlbg",
     "IQoJb3JpZ2luX2VjEBYaCXVzLWVhc3QtMSJHMEUCIQD",
 )
+# What follows may be taken for a part of it.
+CUT_OFF = (
+    "AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/jobs/i-0abcdef1234567890 is"
+    " not authorized to perform: s3tables:ListNamespaces on resource:"
+)
+CUT_OFF_CODE = next(one for one in MESSAGES if one.endswith("AccessDeniedException..."))
 # Where a message may be torn: between its words.
 WORDS = sorted({word for message in MESSAGES for word in message.split()})
 PIECES = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=8)), max_size=60)
@@ -85,6 +91,10 @@ def test_a_message_cut_off_anywhere(message, at):
 
 
 @given(st.sampled_from(MESSAGES), st.sampled_from(SECRETS), st.sampled_from(SECRETS))
+@example(CUT_OFF, SECRETS[0], SECRETS[0])
+@example(CUT_OFF, SECRETS[0], VALUES[0])
+@example(CUT_OFF, SECRETS[0], f'"{VALUES[0]}"')
+@example(CUT_OFF_CODE, SECRETS[0], VALUES[2])
 def test_secrets_around_a_message_do_not_come_back(message, before, behind):
     if message.startswith('"{'):  # JSON in JSON, which has nothing around it
         message = json.loads(message)

@@ -32,9 +32,13 @@ def unwrapped(text: str) -> tuple[str, str, bool]:
 def _goes_on(line: str) -> bool:
     """Whether the line may continue a broken word; a prompt, a setting or a secret does not."""
     word = line.partition(" ")[0].rstrip(".,;:)\"'")
-    runs = _RUN.findall(word)
-    mixed = [run for run in runs if not (run.isalpha() or run.islower() or run.isupper())]
-    return bool(_REST.fullmatch(word)) and not mixed
+    return bool(_REST.fullmatch(word)) and not may_be_secret(word)
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether a long run of letters and digits is in the text, as in keys and tokens."""
+    runs = _RUN.findall(text)
+    return any(not (run.isalpha() or run.islower() or run.isupper()) for run in runs)
 
 
 def _plain(text: str) -> str:

@@ -258,7 +258,12 @@ def _sense(message: Message | None, whole: bool) -> int:
 
 
 def _completed(message: Message, frame: Message) -> Message:
-    return replace(message, **{one: getattr(message, one) or getattr(frame, one) for one in _FRAME})
+    """With the parts of the frame that the message lacks. A secret beside it is none of them."""
+    parts = {one: getattr(message, one) or getattr(frame, one) for one in _FRAME}
+    for name, part in parts.items():
+        if "arn:" not in part and clients.may_be_secret(part):
+            parts[name] = ""
+    return replace(message, **parts)
 
 
 def _read(text: str) -> tuple[Message | None, bool]:
