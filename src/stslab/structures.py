@@ -109,5 +109,5 @@ def edited(document: Part, path: Path, new: Part) -> Part:
     return copy
 
 
-def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:
-    return {name: value for name, value in mapping.items() if name != key}
+def without(mapping: Mapping[str, Part], *keys: object) -> dict[str, Part]:
+    return {name: value for name, value in mapping.items() if name not in keys}

@@ -89,7 +89,7 @@ class Report(msgspec.Struct, frozen=True):
         return {
             "report": ABOUT,
             "stslab": __version__,
-            "run": without(without(to_builtins(self.run), "outline"), "flags"),
+            "run": without(to_builtins(self.run), "outline", "flags"),
             "proved": stands.proved,
             **stands.remarks,
             "stages": [

@@ -132,9 +132,9 @@ def across_accounts(account: Account, name: str) -> Call:
     return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
 
 
-def boundary(account: Account, name: str) -> Call:
+def boundary(account: Account, name: str, effect: str = "Allow", action: str = "s3:*") -> Call:
     keys, iam = user(account, name, EVERYTHING), account.client("iam", "admin")
-    limit = {**EVERYTHING, "Action": "s3:*"}
+    limit = {**EVERYTHING, "Effect": effect, "Action": action}
     made = iam.create_policy(PolicyName=name, PolicyDocument=document(limit))["Policy"]["Arn"]
     iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=made)
     return account.client("iam", keys).list_users
@@ -150,11 +150,7 @@ def trust_that_only_denies(account: Account, name: str) -> Call:
 
 
 def boundary_that_only_denies(account: Account, name: str) -> Call:
-    keys, iam = user(account, name, EVERYTHING), account.client("iam", "admin")
-    deny = {**EVERYTHING, "Effect": "Deny"}
-    made = iam.create_policy(PolicyName=name, PolicyDocument=document(deny))["Policy"]["Arn"]
-    iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=made)
-    return account.client("iam", keys).list_users
+    return boundary(account, name, "Deny", "*")
 
 
 def bucket_policy(account: Account, name: str) -> Call:
