@@ -59,6 +59,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if kind != "CREATE":
         stack = stacks.existing(view, request)
+        require(stack.status != REVIEW, f"Stack [{request.params['StackName']}] does not exist")
         stacks.check_updatable(stack, request.params)
         return stack
     for given in (request.params, *(request.params.get("Parameters") or ())):
