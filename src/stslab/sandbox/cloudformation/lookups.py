@@ -47,8 +47,9 @@ def addressed(view: View, request: ApiRequest) -> Stack | None:
         events = view.all(StackEvent, account)
         owners = (e.stack_id for e in events if e.operation.get("OperationId") == operation)
     elif physical_id := params.get("PhysicalResourceId"):
-        all_resources = view.all(StackResource, account)
-        owners = (r.stack_id for r in all_resources if r.physical_id == physical_id)
+        holding = (r for r in view.all(StackResource, account) if r.physical_id == physical_id)
+        present_first = sorted(holding, key=lambda r: r.status.startswith("DELETE"))
+        owners = [resource.stack_id for resource in present_first]
     stacks = (find(view, account, request.region, owner) for owner in owners)
     return next(filter(None, stacks), None)
 

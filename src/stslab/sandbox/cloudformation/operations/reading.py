@@ -117,7 +117,8 @@ def describe_stack_resources(view: View, request: ApiRequest) -> Answer:
 def describe_stack_resource(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
-    found = [r for r in _resources(view, stack) if r.logical_id == logical]
+    listed = (r for r in _resources(view, stack) if r.logical_id == logical)
+    found = [r for r in listed if r.physical_id or r.status != "DELETE_COMPLETE"]
     require(found, f"Resource {logical} does not exist for stack {request.params['StackName']}")
     return {"StackResourceDetail": _resource(stack, found[0])}
 
