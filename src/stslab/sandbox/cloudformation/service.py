@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
+from stslab.policy.request import account_of
 from stslab.sandbox.api import model, operations
 from stslab.sandbox.api.faults import fault, invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Internal, Keys, Reads, Writes
@@ -125,8 +126,11 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     keys |= model.resource_tags(stack.config.tags if stack else new)
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
     name = str(params.get("StackName") or "")
-    listing = "cloudformation:ListStacks"
-    if stack is not None or name.startswith("arn:"):
+    listing, owner = "cloudformation:ListStacks", account_of(name)
+    require(owner in (None, account), stacks.SAYS["other account"].format(account, owner, name))
+    if action == "cloudformation:DescribeEvents" and str(change_set).startswith("arn:"):
+        arn = str(change_set)
+    elif stack is not None or name.startswith("arn:"):
         arn = stack.stack_id if stack else name
     elif name or action == listing:
         arn = f"{every}/{name or '*'}/*"

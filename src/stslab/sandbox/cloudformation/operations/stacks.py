@@ -17,6 +17,8 @@ from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, p
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
 
+SAYS = ANATOMY["stacks"]
+
 
 def new_arn(request: ApiRequest, kind: str, name: str) -> str:
     place = f"{request.region}:{request.account}"
@@ -125,9 +127,7 @@ def _again(stack: Stack, wanted: Config) -> Answer:
 
 def _used(token: str) -> ApiFault:
     """The error for the token of a stack's last request, which was another one."""
-    message = f"The client request token {token} has already been used for this stack. "
-    message += "Retry the request with a different client request token"
-    return ApiFault("TokenAlreadyExistsException", message)
+    return ApiFault("TokenAlreadyExistsException", SAYS["token used"].format(token))
 
 
 def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
@@ -156,16 +156,11 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     require(not busy, f"Stack [{given}] cannot be deleted while in status {stack.status}")
     retained = params.get("RetainResources") or ()
     resources = lookups.resources(tx, stack)
-    require(
-        stack.status == "DELETE_FAILED" or not retained,
-        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
-        "resources to retain only when the stack is in the DELETE_FAILED state.",
-    )
+    too_early = SAYS["retains too early"].format(stack.stack_id)
+    require(stack.status == "DELETE_FAILED" or not retained, too_early)
     for name in retained:
         require(name in resources, f"Resource [{name}] does not exist for stack {stack.name}")
-        there = resources[name].status != "DELETE_COMPLETE"
-        only = "Do not specify resources that are in the DELETE_COMPLETE state."
-        require(there, f"The specified resources to retain must be in a valid state. {only}")
+        require(resources[name].status != "DELETE_COMPLETE", SAYS["retains what is gone"])
     stack = replace(stack, settled_status=stack.status, retained=tuple(retained))
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_deleted(tx, request.account, request.region)
@@ -210,8 +205,7 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
         result.check_values()
     kept = (name for name in result.active if name in resources)
     modified = [name for name in kept if result.declared(name).type != resources[name].type]
-    refusal = "Update of resource type is not permitted. The new template modifies resource type"
-    require(not modified, f"{refusal} of the following resources: [{', '.join(modified)}]")
+    require(not modified, SAYS["other types"].format(", ".join(modified)))
     return result
 
 
@@ -244,5 +238,4 @@ def check_updatable(stack: Stack, params: Answer) -> None:
         refusal = ANATOMY["left failed"].get(stack.on_failure, refusal)
     require(stack.status in UPDATABLE, refusal)
     require(failing != "DELETE", "OnStackFailure can be DELETE only if ChangeSetType is CREATE")
-    refusal = "An update without a rollback (DisableRollback) is not supported"
-    require(not left, f"{refusal} by the embedded account")
+    require(not left, SAYS["not rolled back"])
