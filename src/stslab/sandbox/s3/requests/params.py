@@ -222,7 +222,8 @@ def _members(shape: StructureShape, location: str) -> Iterator[_Member]:
             wire_name = member.serialization["name"]
             wire_name = wire_name if location == "querystring" else wire_name.lower()
             convert = _CONVERTERS.get(_TABLES.types.get(name, member.type_name), str)
-            choices = {*getattr(member, "enum", ()), *_TABLES.further.get(member.name, ())}
+            value = member.member if member.type_name == "list" else member
+            choices = {*getattr(value, "enum", ()), *_TABLES.further.get(member.name, ())}
             yield _Member(name, wire_name, convert, frozenset(choices - _TABLES.elsewhere))
 
 
@@ -330,8 +331,10 @@ def check(request: ApiRequest) -> None:
         raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     for member in (*layout.headers, *layout.arguments):
         given = params.get(member.name)
-        if given is not None and member.choices and given not in member.choices:
-            raise _bad_choice(member, given)
+        values = given if isinstance(given, list) else [given]
+        bad = [value for value in values if value is not None and value not in member.choices]
+        if bad and member.choices:
+            raise _bad_choice(member, bad[0])
         if member.name == "ChecksumAlgorithm" and str(given).startswith("XXHASH"):
             raise fault("NotImplemented", Header=member.wire_name)
     for name, shown in _TABLES.counts.items():
