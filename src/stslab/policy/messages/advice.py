@@ -88,10 +88,8 @@ def _tables(message: Message) -> Iterator[str]:
     if case in ("token", "assertion") and gate in (None, Gate.TRUST):
         yield case
         return
-    if not message.caller:
-        yield "no caller"
-    else:
-        yield message.caller_kind if message.caller_kind in steps else "caller"
+    who = "caller" if message.caller else "no caller"
+    yield message.caller_kind if message.caller_kind in steps else who
     if message.authorization:
         yield "authorization"
     if message.encoded and not message.policy:
@@ -159,6 +157,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     service = message.service or action.partition(":")[0]
     dated = service in table("facts.yaml")["dated events"]
     passed_on = service == "s3" and action.startswith("kms:")  # in a call that is a data event
+    told = not (nobody or other) and bool(message.resource)  # as much as the event has
     name, value = ("EventSource", f"{service}.amazonaws.com") if dated else ("EventName", operation)
     on_all = ', on Resource "*": the call is about no single one'
     return {
@@ -203,7 +202,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "object_alone": nobody and on_object,
         "bucket_alone": nobody and not on_object,
         "data_event": data_event,
-        "event": bool(operation) and not (message.encoded or data_event or passed_on),
+        "event": bool(operation) and not (told or message.encoded or data_event or passed_on),
     }
 
 

@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
-_BORDER: Final = re.compile(r"^[ \t]{0,20}[│┃║╷╵╎▏>] ?|[ \t]{0,99}[│┃║]$")  # of a box or quotation
+# Of a box or quotation; or what Docker Compose puts before each line.
+_BORDER: Final = re.compile(r"^(?:[\w.-]{1,64} +(?=\| ))?\s{0,20}[│┃║╷╵╎▏>|] ?|[ \t]{0,99}[│┃║]$")
 _WIDEST: Final = 240  # columns of a terminal that wraps
 _REST: Final = re.compile(r"[\w+,.@/:*<>{}-]{1,2048}")  # of a broken word
 _RUN: Final = re.compile(r"[A-Za-z0-9/+]{32,}")  # perhaps of a secret

@@ -21,7 +21,6 @@ from stslab.vocabulary import Gate
 
 _ASSUMING: Final = ("sts:assumerole", "sts:setsourceidentity", "sts:tagsession")
 _MOST_REFUSALS: Final = 100
-_BEFORE: Final = 2_048  # characters that are searched for the caller
 _AFTER: Final = 300  # characters after action and resource that are searched for the reason
 table: Final = partial(beside, __file__)  # the content of a YAML file in this folder
 
@@ -94,7 +93,7 @@ class Message(msgspec.Struct, frozen=True):
         return self.action.lower().startswith(_ASSUMING)
 
 
-_NEAR: Final = 2_048  # characters on each side that are searched for the error's code
+_NEAR: Final = 2_048  # characters that are searched for the caller, and for the error's code
 
 DENIALS: Final = (
     "AccessDeniedException|AccessDenied|AllAccessDisabled|AuthorizationErrorException|"
@@ -218,10 +217,10 @@ _ENCODED: Final = spaced(r"(?i)\bEncoded (?:authorization )?failure\b")
 _AUTHORIZATION: Final = spaced(r"with the following authorization id: ([0-9a-z]{1,64})\b")
 _DETAILS: Final = re.compile(r" Go to https://\S+ for complete details, .*? id: [0-9a-z]+")
 _BARE: Final = spaced(
-    rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
-    r"\bnot authorized to perform\b|\bStatus Code: 403\b"
+    rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|Forbidden(?:: Forbidden| \(HTTP 403)|"
+    r"\bnot authorized to perform\b|\bStatus Code: 403\b|S3(?:Exception: |::Errors::)Forbidden\b"
 )
-_S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You|\. User)")
+_S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You|\. User)|S3Exception\b|_s3_response\b")
 _ERROR: Final = re.compile(r"^\W{0,9}(?:Error: |An error occurred \()", re.MULTILINE)
 _FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
@@ -309,7 +308,7 @@ def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
     for found in _REFUSED.finditer(text):
         if action := _ACTION.match(text, found.end()):
             at = found.start()
-            caller, clean = _caller(text[max(at - _BEFORE, 0) : at].rstrip())
+            caller, clean = _caller(text[max(at - _NEAR, 0) : at].rstrip())
             resource = _RESOURCE.match(text, action.end())
             message, adjoins = _reason(text, (resource or action).end())
             named = resource[resource.lastindex or 0] if resource else ""

@@ -117,12 +117,13 @@ class Paper:
         self.whole(" " * (indent + depth) + one_line(line))
 
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:
-        """Labels and values, one pair a line; a value that doesn't fit goes under its label."""
+        """Labels and values, one pair a line; one that fits there only goes under its label."""
         widest = min(max((len(label) for label, _ in pairs), default=0), _WIDEST_LABEL)
         for label, value in pairs:
             text = value_text(value)
             start = Text(" " * indent + f"{visible(label):<{widest}}" + " " * _GAP, style="dim")
-            if "\n" not in text and len(start) + len(text) <= self.width:
+            one_word = " " not in text and len(text) > self.width - indent - _GAP  # broken anyway
+            if "\n" not in text and (one_word or len(start) + len(text) <= self.width):
                 self.whole(start.append(text, style="not dim"))
                 continue
             start.rstrip()
