@@ -133,7 +133,7 @@ def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Members:
         "PermissionsBoundaryUsageCount": bounding.get(record.arn, 0),
         "IsAttachable": True,
         "CreateDate": record.created,
-        "UpdateDate": record.updated,
+        "UpdateDate": record.versions[-1].created,
     }
 
 

@@ -64,7 +64,6 @@ def _policy(key: str) -> ManagedPolicy:
         path=listed.Path,
         unique_id=f"ANPA{digest}"[:_ID_LENGTH],
         created=listed.CreateDate,
-        updated=listed.UpdateDate,
         versions=(PolicyVersion(version_id=default, document=text, created=listed.UpdateDate),),
         default=default,
     )

@@ -133,8 +133,8 @@ def refuse_taken(view: View, record: Record, called: str, but: Record | None = N
 
 
 def root_created(view: View, request: ApiRequest) -> datetime:
-    """The root user's creation date: that of the oldest user or access key."""
-    kinds: tuple[type[User | AccessKey], ...] = (User, AccessKey)
+    """The root user's creation date: that of the oldest user, access key or role."""
+    kinds: tuple[type[User | AccessKey | Role], ...] = (User, AccessKey, Role)
     dates = (record.created for kind in kinds for record in view.all(kind, request.account))
     return min(dates, default=request.now)
 

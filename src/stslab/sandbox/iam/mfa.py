@@ -66,16 +66,17 @@ def spend(
     own = user.mfa_devices if user else ()
     device = lookups.find(tx, MfaDevice, user.account, serial) if user and serial in own else None
     window = int(now.timestamp()) // _WINDOW_SECONDS
-    tries = [one for one in device.tries if one == window] if device else []
-    if device is None or len(tries) == _TRIES:
+    tries = [one for one in user.mfa_tries if one == window] if user else []
+    if user is None or device is None or len(tries) == _TRIES:
         raise _failed(
             ", unable to validate MFA code.  Please verify your MFA serial number is valid and "
             "associated with this user."
         )
+    tx.put(replace(user, mfa_tries=(*tries, window)), always=True)  # a new device is no way out
     spent = accepted(device, given, now)
-    tx.put(replace(spent or device, tries=(*tries, window)), always=True)
     if spent is None:
         raise _failed(" with invalid MFA one time pass code. ")
+    tx.put(spent, always=True)
 
 
 def _failed(how: str) -> ApiFault:

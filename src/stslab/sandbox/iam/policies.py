@@ -33,7 +33,6 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         request,
         ManagedPolicy,
         params["PolicyName"],
-        updated=now,
         description=params.get("Description", ""),
         tags=tags,
         versions=(identities.PolicyVersion(version_id="v1", document=text, created=now),),
@@ -91,7 +90,7 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
     version = identities.PolicyVersion(version_id=f"v{newest}", document=text, created=request.now)
     versions = (*policy.versions, version)
     default = version.version_id if params.get("SetAsDefault") else policy.default
-    policy = replace(policy, versions=versions, newest=newest, updated=request.now, default=default)
+    policy = replace(policy, versions=versions, newest=newest, default=default)
     tx.put(policy)
     return {"PolicyVersion": answers.policy_version(policy, version, with_document=False)}
 

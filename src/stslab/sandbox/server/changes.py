@@ -20,7 +20,7 @@ from stslab.structures import beside
 from stslab.vocabulary import LEARNER
 
 _CALLED: Mapping[str, str] = beside(__file__, "called.yaml")
-_PASSING = {"last_used": None, "credential_report": None}
+_PASSING = {"last_used": None, "credential_report": None, "mfa_tries": ()}
 """Fields that reading changes, or that no call can undo, with the value to compare them by."""
 
 

@@ -38,6 +38,7 @@ class User(Identity, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()  # their keys
     access_keys: tuple[str, ...] = ()  # their ids, oldest first
     mfa_devices: tuple[str, ...] = ()  # their serial numbers
+    mfa_tries: tuple[int, ...] = ()  # for each code verified of late, the number of its window
     login: LoginProfile | None = None
 
 
@@ -86,7 +87,6 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     enabled: Moment | None = None
     last_step: int = 0  # the time step of the code that last synchronised it
     used: tuple[int, ...] = ()  # the steps whose codes opened sessions: a code works once
-    tries: tuple[int, ...] = ()  # for each code verified of late, the number of its window
     drift: int = 0  # by how many steps its clock was ahead when it was last synchronised
     tags: Mapping[str, str] = {}
 
@@ -113,7 +113,6 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
     named: ClassVar[str] = "policy"
 
-    updated: Moment
     description: str = ""
     versions: tuple[PolicyVersion, ...]  # the oldest first
     default: str = "v1"
