@@ -332,3 +332,15 @@ def test_a_literal_variable_is_explained(version, resource):
         f"its Resource is {resource}, and the request has {ALICE} (a variable is literal text"
         in told
     )
+
+
+def test_the_id_of_one_that_was_deleted_is_explained():
+    gone = {"AWS": ["AIDACKCEVSQ6C2EXAMPLE", "arn:aws:iam::111122223333:user/bob"]}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": gone}
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    trust = NamedPolicy("t", parse(text, PolicyKind.TRUST))
+    role = "arn:aws:iam::111122223333:role/r"
+    request = Request(Principal.from_arn(ALICE), "sts:AssumeRole", role, {})
+    told = "\n".join(lines(authorize(request, Policies(resource=trust))))
+    assert "AIDACKCEVSQ6C2EXAMPLE" in told
+    assert f"has {ALICE} (AWS shows such an id for a user or role that was deleted)" in told

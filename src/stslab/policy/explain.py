@@ -1,5 +1,6 @@
 """Explains a decision as a tree of lines, from :meth:`Decision.as_dict`: it may be logged."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +16,13 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
 """For each outcome, the verdict and the verb of a policy."""
 MARKS: Final[Mapping[bool | None, str]] = {True: "✔", False: "✘", None: "·"}
 """The mark before a line: it allows, it refuses, or neither."""
+
+# IAM User Guide, "IAM policy elements: Variables and tags", "AWS JSON policy elements: Principal".
+_NOTES: Final[Mapping[str, str]] = {
+    r"(?s).*\$\{": " (a variable is literal text if it has no value, or Version is not 2012-10-17)",
+    r"A(IDA|ROA)[A-Z0-9]{12,}\Z": " (AWS shows such an id for a user or role that was deleted)",
+}
+"""What to say of such a text in a policy."""
 
 _Part = Mapping[str, Any]
 _SHOWN: Final = 4
@@ -71,11 +79,10 @@ def _statement(statement: _Part) -> Node:
         tests = [_test(each) for each in differs["conditions"]]
         return Node(f"{label} does not apply, because of its Condition:", children=tests)
     names = list(texts(differs["wanted"]))  # of a Principal those of all types
-    # IAM User Guide, "IAM policy elements: Variables and tags".
-    literal = " (a variable is literal text if it has no value, or Version is not 2012-10-17)"
+    notes = (_NOTES[key] for key in _NOTES if any(re.match(key, each) for each in names))
     return Node(
         f"{label} does not apply: its {differs['element']} is {_texts(names)}, and the request "
-        f"has {differs['found']}{literal if any('${' in each for each in names) else ''}"
+        f"has {differs['found']}{next(notes, '')}"
     )
 
 

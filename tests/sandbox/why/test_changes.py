@@ -108,6 +108,37 @@ def trust_condition(account: Account, name: str) -> Call:
     )
 
 
+def made_again(account: Account, name: str, *statements: dict[str, Any], whose: str) -> Keys:
+    """The keys of a user of this name after an earlier one, whose id policies keep, is gone."""
+    iam = account.client("iam", whose)
+    keys = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+    iam.delete_access_key(UserName=name, AccessKeyId=keys[0]["AccessKeyId"])
+    iam.delete_user(UserName=name)
+    return user(account, name, *statements, whose=whose)
+
+
+def trust_names_one_that_is_gone(account: Account, name: str) -> Call:
+    user(account, name)
+    arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"})
+    keys = made_again(account, name, whose="admin")
+    return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
+
+
+def bucket_names_one_that_is_gone(account: Account, name: str) -> Call:
+    s3, where = account.client("s3", "admin"), {"Bucket": f"b-{name}"}
+    s3.create_bucket(**where)
+    s3.put_object(**where, Key="a.txt", Body=b"a")
+    user(account, name, whose="partner")
+    names = [
+        f"arn:aws:iam::{account_}:{who}"
+        for account_, who in ((PARTNER, f"user/{name}"), (PARTNER, "user/admin"))
+    ]
+    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::b-{name}/*"}
+    s3.put_bucket_policy(**where, Policy=document({**allow, "Principal": {"AWS": names}}))
+    keys = made_again(account, name, EVERYTHING, whose="partner")
+    return lambda: account.client("s3", keys).get_object(**where, Key="a.txt")
+
+
 def no_tags_trusted(account: Account, name: str) -> Call:
     keys = user(account, name)
     arn = role(account, name, {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"})
@@ -228,6 +259,8 @@ SCENES = [
     group_policy,
     policies_of_one_denial,
     trust_names_another,
+    trust_names_one_that_is_gone,
+    bucket_names_one_that_is_gone,
     trust_condition,
     no_tags_trusted,
     tags_under_an_external_id,
@@ -795,14 +828,22 @@ def test_a_trust_policy_is_not_widened_to_a_user_that_needs_no_policy(account, f
     }
 
 
-@pytest.mark.parametrize("deleted", ["DeleteAccessKey", "UpdateAccessKey", "DeleteRole"])
-def test_who_deleted_a_key_or_a_role_is_known_from_the_log(account, fresh, deleted):
+DELETIONS = ["DeleteAccessKey", "UpdateAccessKey", "DeleteRole", "DeleteUser"]
+
+
+@pytest.mark.parametrize("deleted", DELETIONS)
+def test_who_deleted_a_key_or_its_owner_is_known_from_the_log(account, fresh, deleted):
     name, iam = f"why-{fresh}", account.client("iam", "admin")
     if deleted == "DeleteRole":
         arn = role(account, name, {"AWS": LEARNER})
         given = account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
         keys = Keys.of(given["Credentials"])
         done = iam.delete_role(RoleName=name)
+    elif deleted == "DeleteUser":
+        own = user(account, name)
+        keys = Keys.of(account.client("sts", own).get_session_token()["Credentials"])
+        iam.delete_access_key(UserName=name, AccessKeyId=own.access_key_id)
+        done = iam.delete_user(UserName=name)
     elif deleted == "DeleteAccessKey":
         keys = user(account, name)
         done = iam.delete_access_key(UserName=name, AccessKeyId=keys.access_key_id)

@@ -56,7 +56,7 @@ _SESSION = re.compile(
 )
 _ACCOUNT = re.compile(r"\d{4}-?\d{4}-?\d{4}")
 _ROOT = re.compile(r"arn:aws:iam::\d{12}:root")
-_UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
+UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
 _KINDS: Mapping[str, type[User | Role]] = {"user": User, "AIDA": User, "role": Role, "AROA": Role}
 _MOST_REMEMBERED = 4096
 _LAST_KEYS: dict[str, str] = {}
@@ -106,7 +106,7 @@ def _id_of(name: str, view: View) -> str:
 
 def by_id(view: View, unique_id: str) -> User | Role | None:
     """The user or role with this unique id, in whatever account; None if it is deleted."""
-    if not _UNIQUE_ID.fullmatch(unique_id):
+    if not UNIQUE_ID.fullmatch(unique_id):
         return None
     kind, account = _KINDS[unique_id[:4]], identifiers.account_of_key(unique_id[:-1]) or ""
     hinted = view.get(kind, account, _LAST_KEYS.get(unique_id, ""))

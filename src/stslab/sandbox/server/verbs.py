@@ -61,20 +61,15 @@ def _key_of(user: str, account: Holder, request: ControlRequest) -> Reply:
 
 
 def _key(account: Holder, request: ControlRequest) -> Reply:
-    """The facts about the key ``?id=``. For a session whose role was deleted: the role's name."""
+    """The state of the key ``?id=``, and the ARN of its owner, if known."""
     key, inside = request.arguments.get("id", ""), account.inside
-    record = inside.keys(key)
-    if record is None:
-        owner = identifiers.account_of_key(key) or ""
-        session = inside.state.snapshot.get(Session, owner, key)
-        return {"known": False, "role": session.role_name if session else ""}
-    return {
-        "known": True,
-        "active": record.active,
-        "temporary": bool(record.session_token),
-        "owner": record.caller.principal.arn,
-        "expires": record.expires.isoformat() if record.expires else "",
-    }
+    if record := inside.keys(key):
+        valid = "temporary" if record.session_token else "long-term"
+        state = valid if record.active else "inactive"
+        return {"state": state, "owner": record.caller.principal.arn}
+    session = inside.state.snapshot.get(Session, identifiers.account_of_key(key) or "", key)
+    state = "without its owner" if session else "unknown"
+    return {"state": state, "owner": session.issuer_arn if session else ""}
 
 
 def _end_session(account: Holder, request: ControlRequest) -> Reply:

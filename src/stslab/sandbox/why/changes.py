@@ -21,9 +21,10 @@ from stslab.policy.cases import read_principal
 from stslab.policy.catalogue import may_have
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import OTHERS, Mismatch, Statement
+from stslab.sandbox.api.policies import UNIQUE_ID
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
-from stslab.structures import beside, listed, without
+from stslab.structures import GONE, beside, edited, listed, parts, without
 from stslab.vocabulary import LATEST, PARTNER, PolicyKind
 
 Document = Mapping[str, Any]
@@ -327,13 +328,22 @@ def _put(
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
     statements = listed((document or {}).get("Statement"))
-    kept = [one for one in statements if not _added_by_s3(kind, one)]
+    living = [_of_living(one) for one in statements if not _added_by_s3(kind, one)]
+    kept = [one for one in living if one.get("Principal") not in ({}, {"AWS": []})]
     words = [] if _of_another(request, kind) else _words(name, "writes" if kept else "removes")
     text = [json.dumps({**(document or {}), "Statement": kept}, ensure_ascii=False)] if kept else []
     as_root = bool(words) and kind is PolicyKind.RESOURCE and _denies(situation, words[1])
     command = shlex.join(["aws", *words, *text, "--profile", _profile(account, as_root)])
     after = situation.with_policy(kind, name, document)
     return Option(what, after, statement, command if words else "")
+
+
+def _of_living(statement: Document) -> Document:
+    """The statement without users and roles that were deleted, whose ids AWS takes in no policy."""
+    for path, name in [*parts(statement.get("Principal"))][::-1]:
+        if UNIQUE_ID.fullmatch(str(name)):
+            statement = edited(statement, ("Principal", *path), GONE)
+    return statement
 
 
 def _denies(situation: Situation, command: str) -> bool:

@@ -76,7 +76,7 @@ def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
 
 def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
     name = str(decision["resource"]).rpartition("/")[2]
-    why = f"{texts()['no role']['why']} {_gone_by(events(), {'RoleName': name})}".rstrip()
+    why = f"{texts()['no role']['why']} {_gone_by(events(), name)}".rstrip()
     return why, _advice("role", texts()["no role"]["fixes"])
 
 
@@ -177,30 +177,20 @@ def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Ad
     key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
         return reason["why"], _advice("authentication", reason["fixes"])
-    lost = {"RoleName": key.get("role", ""), "AccessKeyId": key_id}
-    gone = "" if key["known"] and key["active"] else _gone_by(events(), lost)
+    state, owner = key["state"], key["owner"]
+    lost = owner.rpartition("/")[2] if state == "without its owner" else key_id
+    gone = "" if state in ("temporary", "long-term") else _gone_by(events(), lost)
     again = ["If a run of a lab made it, `stslab run` makes it again."] if gone else []
-    return f"{_of_key(key)} {gone}".strip(), _advice("authentication", [*again, *reason["fixes"]])
+    said = texts()["keys"][state].format(owner=owner)
+    return f"{said} {gone}".strip(), _advice("authentication", [*again, *reason["fixes"]])
 
 
-def _of_key(key: Mapping[str, Any]) -> str:
-    state = "temporary" if key.get("temporary") else "long-term"
-    if not key["known"]:
-        state = "without its role" if key.get("role") else "unknown"
-    elif not key["active"]:
-        state = "inactive"
-    said: str = texts()["keys"][state]
-    return said.format_map(key)
-
-
-def _gone_by(events: Iterable[Event], lost: Mapping[str, str]) -> str:
-    """How the role or key that one of these parameters names was lost, if the log has it."""
+def _gone_by(events: Iterable[Event], name: str) -> str:
+    """How the role, user or key of this name was lost, if the log has it."""
     for event in events:
-        said = None if event.get("errorCode") else texts()["lost"].get(event.get("eventName"))
-        named = event["requestParameters"]
-        value = next((one for member, one in lost.items() if one and named.get(member) == one), "")
-        if said and value:
-            return f"{said.format(value)} {_by(event)}."
+        member, said = texts()["lost"].get(event.get("eventName"), ("", ""))
+        if said and not event.get("errorCode") and event["requestParameters"].get(member) == name:
+            return f"{said.format(name)} {_by(event)}."
     return ""
 
 
