@@ -1,7 +1,8 @@
 """The STS service: all operations but those with a token or an assertion."""
 
+import sys
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from stslab.policy import PrincipalKind
 from stslab.sandbox.api import faults, identifiers, model
@@ -25,128 +26,128 @@ class StsService:
     def __init__(
         self, judge: model.Judge, managed_text: model.ManagedText, spend_mfa: model.SpendMfa
     ) -> None:
-        self._judge, self._managed_text, self._spend_mfa = judge, managed_text, spend_mfa
-        self._roles = RoleSessions(judge, managed_text)
-        self.reads: model.Reads = {
-            "GetAccessKeyInfo": _get_access_key_info,
-            "GetCallerIdentity": _get_caller_identity,
-            **dict.fromkeys(_UNAVAILABLE, _unavailable),
-        }
-        self.writes: model.Writes = {
-            "AssumeRole": self._assume_role,
-            "AssumeRoleWithSAML": self._assume_role_with_saml,
-            "AssumeRoleWithWebIdentity": self._assume_role_with_web_identity,
-            "GetFederationToken": self._get_federation_token,
-            "GetSessionToken": self._get_session_token,
-        }
+        first = {"judge": judge, "managed_text": managed_text, "spend_mfa": spend_mfa}
+        roles, here = RoleSessions(judge, managed_text), [sys.modules[__name__]]
+        self.reads: model.Reads = model.handlers(here, "view", "request")
+        self.writes: model.Writes = model.handlers(here, "tx", "request", roles=roles, **first)
+        self.needs = _needs
 
-    def needs(self, _view: View, request: ApiRequest) -> model.Needs:
-        """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
-        params, action = request.params, f"sts:{request.operation}"
-        if request.operation != "GetWebIdentityToken":
-            simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
-            return [model.Need(action, "*")] if simple else ()
-        if params["SigningAlgorithm"] not in ("ES384", "RS256"):
-            raise faults.invalid(
-                "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
-                "documentation for supported algorithms"
-            )
-        tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
-        keys: model.Keys = {
-            "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
-            "sts:IdentityTokenAudience": params["Audience"],
-            "sts:SigningAlgorithm": params["SigningAlgorithm"],
-        }
-        wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
-        return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
 
-    def _get_session_token(self, tx: Transaction, request: ApiRequest) -> Answer:
-        """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
-        caller, proved = request.caller, self._proved_mfa(tx, request)
-        _, answer = sessions.issue(
-            tx,
-            request,
-            caller.account,
-            _own_duration(request),
-            kind="SessionToken",
-            principal_arn=caller.principal.arn,
-            user_id=caller.user_id,
-            issuer_arn=caller.principal.arn,
-            issuer_id=caller.user_id,
-            mfa=request.now.replace(microsecond=0) if proved else None,
+def _needs(_view: View, request: ApiRequest) -> model.Needs:
+    """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
+    params, action = request.params, f"sts:{request.operation}"
+    if request.operation != "GetWebIdentityToken":
+        simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
+        return [model.Need(action, "*")] if simple else ()
+    if params["SigningAlgorithm"] not in ("ES384", "RS256"):
+        raise faults.invalid(
+            "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
+            "documentation for supported algorithms"
         )
-        return answer
-
-    def _get_federation_token(self, tx: Transaction, request: ApiRequest) -> Answer:
-        """IAM User Guide, "Permissions for GetFederationToken"."""
-        caller, params = request.caller, request.params
-        arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
-        tags, managed_text = sessions.tags_of(params, None), self._managed_text
-        for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
-            need = model.Need(f"sts:{action}", arn, tags.context())
-            if not (decision := self._judge.decide(tx, request, need)).allowed:
-                raise faults.access_denied(decision.message)
-        session, answer = sessions.issue(
-            tx,
-            request,
-            caller.account,
-            _own_duration(request),
-            policies=sessions.session_policies(tx, caller.account, params, managed_text),
-            tags=tags.all,
-            always_limited=True,
-            kind="FederatedUser",
-            principal_arn=arn,
-            user_id=f"{caller.account}:{params['Name']}",
-            issuer_arn=caller.principal.arn,
-            issuer_id=caller.user_id,
-        )
-        return answer | {"FederatedUser": {"FederatedUserId": session.user_id, "Arn": arn}}
-
-    def _assume_role(self, tx: Transaction, request: ApiRequest) -> Answer:
-        params, calling = request.params, request.caller.session
-        if request.caller.principal.kind is PrincipalKind.ROOT:
-            raise faults.access_denied("Roles may not be assumed by root accounts.")
-        if params.get("ProvidedContexts"):
-            raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
-        given = ("ExternalId", "SourceIdentity")
-        context = {f"sts:{name}": params[name] for name in given if name in params}
-        wanted = RoleRequest(
-            "AssumeRole",
-            self._roles.target(tx, params["RoleArn"]),
-            params["RoleSessionName"],
-            sessions.tags_of(params, calling),
-            _source_identity(params, calling),
-            context | (_MFA if self._proved_mfa(tx, request) else {}),
-        )
-        return self._roles.session(tx, request, wanted)
-
-    def _proved_mfa(self, tx: Transaction, request: ApiRequest) -> bool:
-        """Whether the request has an MFA code, which is verified. Raises AccessDenied."""
-        caller, params = request.caller, request.params
-        serial, code = params.get("SerialNumber"), params.get("TokenCode")
-        if given := serial is not None or code is not None:
-            user = tx.get(User, caller.account, caller.user_name.lower())
-            self._spend_mfa(tx, user, serial, code, request.now)
-        return given
-
-    # The libraries for certificates and XML are imported at the first call that needs them.
-
-    def _assume_role_with_saml(self, tx: Transaction, request: ApiRequest) -> Answer:
-        saml.require()
-        from stslab.sandbox.sts.saml import assume_role_with_saml
-
-        return assume_role_with_saml(self._roles, tx, request)
-
-    def _assume_role_with_web_identity(self, tx: Transaction, request: ApiRequest) -> Answer:
-        from stslab.sandbox.sts.web_identity import assume_role_with_web_identity
-
-        return assume_role_with_web_identity(self._roles, tx, request)
+    tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
+    keys: model.Keys = {
+        "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
+        "sts:IdentityTokenAudience": params["Audience"],
+        "sts:SigningAlgorithm": params["SigningAlgorithm"],
+    }
+    wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
+    return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
 
 
-def _own_duration(request: ApiRequest) -> int:
-    """For the root user an hour is the default and the maximum."""
+def get_session_token(spend_mfa: model.SpendMfa, tx: Transaction, request: ApiRequest) -> Answer:
+    """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
+    caller, proved = request.caller, _proved_mfa(spend_mfa, tx, request)
+    return _issued_by_caller(
+        tx,
+        request,
+        kind="SessionToken",
+        principal_arn=caller.principal.arn,
+        user_id=caller.user_id,
+        mfa=request.now.replace(microsecond=0) if proved else None,
+    )
+
+
+def get_federation_token(
+    judge: model.Judge, managed_text: model.ManagedText, tx: Transaction, request: ApiRequest
+) -> Answer:
+    """IAM User Guide, "Permissions for GetFederationToken"."""
+    caller, params = request.caller, request.params
+    arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
+    tags = sessions.tags_of(params, None)
+    for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
+        need = model.Need(f"sts:{action}", arn, tags.context())
+        if not (decision := judge.decide(tx, request, need)).allowed:
+            raise faults.access_denied(decision.message)
+    user_id = f"{caller.account}:{params['Name']}"
+    answer = _issued_by_caller(
+        tx,
+        request,
+        kind="FederatedUser",
+        policies=sessions.session_policies(tx, caller.account, params, managed_text),
+        tags=tags.all,
+        always_limited=True,
+        principal_arn=arn,
+        user_id=user_id,
+    )
+    return answer | {"FederatedUser": {"FederatedUserId": user_id, "Arn": arn}}
+
+
+def assume_role(
+    roles: RoleSessions, spend_mfa: model.SpendMfa, tx: Transaction, request: ApiRequest
+) -> Answer:
+    params, calling = request.params, request.caller.session
+    if request.caller.principal.kind is PrincipalKind.ROOT:
+        raise faults.access_denied("Roles may not be assumed by root accounts.")
+    if params.get("ProvidedContexts"):
+        raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
+    given = ("ExternalId", "SourceIdentity")
+    context = {f"sts:{name}": params[name] for name in given if name in params}
+    wanted = RoleRequest(
+        "AssumeRole",
+        roles.target(tx, params["RoleArn"]),
+        params["RoleSessionName"],
+        sessions.tags_of(params, calling),
+        _source_identity(params, calling),
+        context | (_MFA if _proved_mfa(spend_mfa, tx, request) else {}),
+    )
+    return roles.session(tx, request, wanted)
+
+
+def _proved_mfa(spend_mfa: model.SpendMfa, tx: Transaction, request: ApiRequest) -> bool:
+    """Whether the request has an MFA code, which is verified. Raises AccessDenied."""
+    caller, params = request.caller, request.params
+    serial, code = params.get("SerialNumber"), params.get("TokenCode")
+    if given := serial is not None or code is not None:
+        user = tx.get(User, caller.account, caller.user_name.lower())
+        spend_mfa(tx, user, serial, code, request.now)
+    return given
+
+
+# The libraries for certificates and XML are imported at the first call that needs them.
+
+
+def assume_role_with_saml(roles: RoleSessions, tx: Transaction, request: ApiRequest) -> Answer:
+    saml.require()
+    from stslab.sandbox.sts.saml import assume_role_with_saml
+
+    return assume_role_with_saml(roles, tx, request)
+
+
+def assume_role_with_web_identity(
+    roles: RoleSessions, tx: Transaction, request: ApiRequest
+) -> Answer:
+    from stslab.sandbox.sts import web_identity
+
+    return web_identity.assume_role_with_web_identity(roles, tx, request)
+
+
+def _issued_by_caller(tx: Transaction, request: ApiRequest, **who: Any) -> sessions.Members:
+    """A session of the caller's. For the root user an hour is the default and the maximum."""
+    caller = request.caller
     seconds = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))
-    return min(seconds, _HOUR) if request.caller.kind == "Root" else seconds
+    seconds = min(seconds, _HOUR) if caller.kind == "Root" else seconds
+    who |= {"issuer_arn": caller.principal.arn, "issuer_id": caller.user_id}
+    return sessions.issue(tx, request, caller.account, seconds, **who)[1]
 
 
 def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
@@ -156,7 +157,10 @@ def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
     raise ApiFault(code, message.format(caller=request.caller, target=account))
 
 
-def _get_access_key_info(_view: View, request: ApiRequest) -> Answer:
+READS: model.Reads = dict.fromkeys(_UNAVAILABLE, _unavailable)
+
+
+def get_access_key_info(_view: View, request: ApiRequest) -> Answer:
     """The account that a key belongs to, even if it is another account's or was deleted."""
     account = identifiers.account_of_key(request.params["AccessKeyId"])
     if account is None:
@@ -164,7 +168,7 @@ def _get_access_key_info(_view: View, request: ApiRequest) -> Answer:
     return {"Account": account}
 
 
-def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
+def get_caller_identity(_view: View, request: ApiRequest) -> Answer:
     """The caller. No policy can deny this call (STS API Reference, "GetCallerIdentity")."""
     caller = request.caller
     return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}
