@@ -68,9 +68,8 @@ class OpenAccount:
 
     def reach_others(self) -> None:
         """Give the second account's admin a profile, if the account is embedded."""
-        if self.kind == "sandbox":
-            key = control(self.home.sandbox, "POST", "admin-key", {"account": PARTNER})
-            self.profiles.save("partner", credentials(key))
+        if self.target.control:
+            lend_partner(self.target.control, self.profiles)
 
     def cleanup(self, journal: Journal, emit: Emit) -> Cleanup:
         return Cleanup(journal, self.calls(emit), describe=describer(None))
@@ -131,6 +130,10 @@ class LearnersHand(Hand):
 def credentials(answer: Mapping[str, str]) -> Credentials:
     """The key in the answer of a control verb."""
     return Credentials(answer["access_key_id"], answer["secret_access_key"])
+
+
+def lend_partner(verbs: Control, profiles: ProfileFiles) -> None:
+    profiles.save("partner", credentials(verbs("POST", "admin-key", {"account": PARTNER})))
 
 
 def open_account(home: Home, where: Where) -> OpenAccount:

@@ -18,7 +18,7 @@ from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients, Signer
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
-from stslab.cli.accounts import Emit, credentials, decider
+from stslab.cli.accounts import Emit, credentials, decider, lend_partner
 from stslab.lab.model import Lab
 from stslab.lesson.faults import Faults
 from stslab.policy.decision import refusal
@@ -67,15 +67,11 @@ class InMemoryAccount(Boto3Account):
         self.files.begin(credentials(self.control("POST", "admin-key")), keeps)
         self.control("POST", "mark")
 
-    def lend(self, lab: Lab) -> None:
-        for name in lab.accounts:
-            key = self.control("POST", "admin-key", {"account": PARTNER})
-            self.files.save(name, credentials(key))
-
     @contextmanager
     def running(self, lab: Lab, hear: Emit, hand: Hand | None = None) -> Iterator[Runner]:
         """A runner with a new run of the lab, in memory."""
-        self.lend(lab)
+        if lab.accounts:
+            lend_partner(self.control, self.files)
         with Journal(IN_MEMORY) as journal:
             calls = Calls(self, self.files, hear, QuickClock(), hand or Hand())
             runner = Runner(

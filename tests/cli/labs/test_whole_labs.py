@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.accounts import lend_partner
 from stslab.cli.in_memory import InMemoryAccount, QuickClock
 from stslab.cli.labs.mutation import play
 from stslab.cli.main import cli
@@ -48,7 +49,8 @@ def account(shared: InMemoryAccount) -> InMemoryAccount:
 def running(
     lab: Lab, account: InMemoryAccount, file: Path, hear: Callable[[Event], None] = lambda _: None
 ) -> Iterator[Runner]:
-    account.lend(lab)
+    if lab.accounts:
+        lend_partner(account.control, account.files)
     with Journal(file) as journal:
         runner = Runner(
             lab, Calls(account, account.files, hear, QuickClock()), journal,
