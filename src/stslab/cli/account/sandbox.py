@@ -20,6 +20,7 @@ from stslab.cli.options import complete_run, json_option
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
 from stslab.render.text.safe import visible
+from stslab.sandbox.api.model import moment
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
 
@@ -153,9 +154,8 @@ def _move(move: str) -> dict[str, float]:
 def _moment(text: str, meant: str, fix: str) -> datetime:
     """Parse an ISO 8601 time, UTC unless it says otherwise; UsageError if it is not one."""
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moment(text)
+    except ValueError:
         raise UsageError(f"{text!r} is not {meant}.", fix) from None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Literal, Protocol
@@ -304,6 +304,15 @@ def pass_role(view: View, account: str, role_arn: str, service: str, resource: s
 def iso(moment: datetime) -> str:
     """A time as condition keys, attributes of resources and S3's errors have it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601, in UTC; without a zone it is in UTC already. Raises ValueError."""
+    time = datetime.fromisoformat(text)
+    try:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 def request_tags(listed: TagList | None) -> Keys:

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
@@ -18,7 +17,7 @@ from botocore.model import Shape, StructureShape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest, moment
 from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import canonical, checksums
 from stslab.structures import beside
@@ -119,15 +118,6 @@ def integer(text: str, most: int = _MOST_COUNTED) -> int:
     if not re.fullmatch("[+-]?[0-9]{1,19}", text) or abs(int(text)) > most:
         raise ValueError(text)
     return int(text)
-
-
-def moment(text: str) -> datetime:
-    """A time in ISO 8601, in UTC. Raises ValueError."""
-    time = datetime.fromisoformat(text)
-    try:
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError(text) from error
 
 
 def pairs(text: str) -> str:
