@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.state.snapshot import Record
 
 T = TypeVar("T")
 MOST = 100  # items on a page, if the request does not say
@@ -59,6 +60,19 @@ def page(
     more = len(rest) > most
     listed = [show(placed[one]) for one in rest[:most]]
     return {member: listed, "IsTruncated": more, name: token(rest[most - 1]) if more else None}
+
+
+def page_of_all(
+    request: ApiRequest,
+    groups: Iterable[Iterable[Record]],
+    show: Callable[[Any], tuple[str, object]],
+    members: Iterable[str],
+) -> dict[str, Any]:
+    """One page over several groups, in order. ``show`` returns the answer's member and the item."""
+    placed = {f"{number} {one.key}": one for number, group in enumerate(groups) for one in group}
+    answer = page(request, "all", placed, lambda place: show(placed[place]), str)
+    shown = answer.pop("all")
+    return answer | {name: [item for of, item in shown if of == name] for name in members}
 
 
 def _short(place: str) -> str:

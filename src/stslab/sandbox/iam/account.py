@@ -11,7 +11,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, pages
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.iam.answers import Members, Uses, tags
 from stslab.sandbox.state import identities
@@ -51,18 +51,10 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
             policy for policy in aws_policies.all() if any(policy.arn in used for used in uses)
         ),
     }
-    placed = {
-        f"{number} {entity.key}": entity
-        for number, (kind, entities) in enumerate(found.items())
-        if not wanted or kind in wanted
-        for entity in entities
-    }
+    groups = [those if not wanted or kind in wanted else () for kind, those in found.items()]
     show = partial(_detail, view, uses, request.now)
-    answer = pages.page(request, "entries", placed, lambda place: show(placed[place]), str)
-    entries = answer.pop("entries")
-    for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
-        answer[name] = [details for member, details in entries if member == name]
-    return answer
+    members = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+    return pages.page_of_all(request, groups, show, members)
 
 
 def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[str, Members]:
@@ -201,7 +193,7 @@ def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[A
 
 
 def _stamp(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else "N/A"
+    return iso(at) if at else "N/A"
 
 
 def _flag(value: object) -> str:

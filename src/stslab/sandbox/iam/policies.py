@@ -151,22 +151,17 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         boundary = "" if isinstance(entity, Group) else entity.boundary
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
-    def shown(entity: User | Group | Role) -> Mapping[str, str]:
+    def shown(entity: User | Group | Role) -> tuple[str, Mapping[str, str]]:
         word = entity.table.title()
-        return {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
+        return f"Policy{word}s", {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
 
-    holders = {
-        f"{number} {entity.key}": entity
-        for number, kind in enumerate(_HOLDERS)
+    holders = (
+        filter(has, answers.below(view.all(kind, request.account), params.get("PathPrefix")))
+        for kind in _HOLDERS
         if params.get("EntityFilter") in (None, kind.table.title())
-        for entity in answers.below(view.all(kind, request.account), params.get("PathPrefix"))
-        if has(entity)
-    }
-    answer = pages.page(request, "all", holders, lambda place: shown(holders[place]), str)
-    every = answer.pop("all")
-    for word in ("User", "Group", "Role"):
-        answer[f"Policy{word}s"] = [one for one in every if f"{word}Name" in one]
-    return answer
+    )
+    members = ("PolicyUsers", "PolicyGroups", "PolicyRoles")
+    return pages.page_of_all(request, holders, shown, members)
 
 
 # -- inline and attached policies, and boundaries, of users, groups and roles ---------------------
