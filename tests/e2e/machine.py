@@ -216,3 +216,8 @@ def interrupt(process: "subprocess.Popen[str]", number: int = signal.SIGINT) -> 
     process.send_signal(number)
     out, _ = process.communicate(timeout=SECONDS)
     return Done(process.returncode, out, "")
+
+
+def flat(text: str) -> str:
+    """The text without what wraps its lines."""
+    return " ".join(text.split())

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, flat
 from tests.e2e.screen import Open, Terminal
 
 pytestmark = pytest.mark.slow
@@ -282,10 +282,6 @@ WIDE = (
     "aws iam put-user-policy --user-name $STS_USER --policy-name Wide --policy-document"
     ' \'{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}\''
 )
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def test_what_allows_too_much_is_named_and_fixed_where_enter_tries_again(

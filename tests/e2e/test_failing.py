@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, flat
 
 pytestmark = pytest.mark.slow
 
@@ -43,18 +43,14 @@ def _place(machine: Machine, text: str, which: int = 0) -> str:
     return f"{lab}:{lines[which]}\n"
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
 def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=True))
     assert done.code == 3
     assert "✘ The user's policies allow it to assume the role" in done.out
     assert "implicitDeny" in done.out
-    assert "stslab cleanup" in _flat(done.err)
+    assert "stslab cleanup" in flat(done.err)
     place = _place(machine, "says: The user's policies allow it to assume the role").strip()
-    assert f"{place}: The user's" in _flat(done.err)
+    assert f"{place}: The user's" in flat(done.err)
     _cleans_up(machine)
 
 
@@ -63,7 +59,7 @@ def test_without_the_policy_and_its_checkpoint_aws_refuses(machine: Machine):
     done = machine.stslab("run", "--yes", without_policy(machine, checkpoint=False))
     assert done.code == 1
     assert "AssumeRole failed: AccessDenied" in done.out
-    assert ACCESS_DENIED in _flat(done.out)
+    assert ACCESS_DENIED in flat(done.out)
     assert _place(machine, "title: Assume the role", 1) in done.err
     _cleans_up(machine)
 
@@ -73,8 +69,8 @@ def test_a_trust_in_somebody_else_refuses_for_another_reason(machine: Machine):
     done = machine.stslab("run", "--yes", machine.lab(("user/${UserName}", "user/somebody-else")))
     assert done.code == 3
     assert "✘ The user may not assume the role yet" in done.out
-    assert ACCESS_DENIED in _flat(done.out)
-    assert "where identity policy should refuse" in _flat(done.out)
+    assert ACCESS_DENIED in flat(done.out)
+    assert "where identity policy should refuse" in flat(done.out)
     _cleans_up(machine)
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, flat
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +49,6 @@ def lab(machine: Machine, text: str) -> str:
     path = machine.root / "small.yaml"
     path.write_text(text)
     return str(path)
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def test_a_whole_run_of_a_lab_without_a_cleanup_stage_is_not_done(machine: Machine):
