@@ -17,6 +17,7 @@ import msgspec
 
 from stslab.errors import RunError, UnresolvedReference
 from stslab.kinds.operations import changes
+from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.references import resolvable
 from stslab.lesson import access
@@ -333,7 +334,7 @@ def missing(
 
 def _is_the_labs(step: Step) -> bool:
     """Whether the lab itself does the step: moves the clock, gets a token, spoils a profile."""
-    return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
+    return step.service == EMBEDDED or bool(step.profile and step.profile.spoil)
 
 
 def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -21,6 +21,7 @@ from stslab.cli.run.prompt import Prompt, Quit, Skip, Typed
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions
 from stslab.lesson.access import ChainLink, chain
@@ -417,4 +418,4 @@ class Loop(AtPrompt):
 
 
 def _only_looks(step: "Step") -> bool:
-    return step.undo is None and not (step.profile or step.clock or step.token)
+    return step.undo is None and not step.profile and step.service != EMBEDDED

@@ -23,6 +23,7 @@ from stslab.vocabulary import ADMIN, Gate
 _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
 """The variables that shells and programs use: names, beginnings and endings."""
 
+_INSTEAD = frozenset(Step.ONE_OF) - {"call"}
 # The profiles that stslab's files always have, and the default profile of AWS's tools.
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
@@ -114,7 +115,7 @@ class _Checker:
         return replace(stage, steps=steps)
 
     def step(self, draft: Draft[Step]) -> Step:
-        if {"clock", "token"} & draft.node.keys.keys():
+        if draft.node.keys.keys() & _INSTEAD:
             return self._embedded(draft)
         step = draft.part
         operation = self.calls.call(step, draft.node)
@@ -124,9 +125,9 @@ class _Checker:
         return replace(step, undo=undo, wait=wait)
 
     def _embedded(self, draft: Draft[Step]) -> Step:
-        """A step with ``clock`` or ``token``, which allow hardly any other key."""
+        """A step with a key in place of ``call``, which allows hardly any other."""
         node = draft.node
-        key, at = next(one for one in node.keys.items() if one[0] in ("clock", "token"))
+        key, at = next(one for one in node.keys.items() if one[0] in _INSTEAD)
         others = sorted({*node.keys} - {key, "title", "why"})
         if others:
             message = f"{key} replaces the call: {', '.join(others)} can't be used with it."

@@ -181,6 +181,7 @@ NAMED: Mapping[str, type[Record]] = {
     "AWS::S3::Bucket": Bucket,
     **{f"AWS::IAM::{kind.__name__}": kind for kind in (Group, InstanceProfile, Role, User)},
 }
+"""The types whose names are looked up before anything is made, and their records."""
 
 
 def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, str]]:
