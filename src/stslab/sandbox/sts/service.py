@@ -30,10 +30,10 @@ class StsService:
         roles, here = RoleSessions(judge, managed_text), [sys.modules[__name__]]
         self.reads: model.Reads = model.handlers(here, "view", "request")
         self.writes: model.Writes = model.handlers(here, "tx", "request", roles=roles, **first)
-        self.needs = _needs
+        self.needs = needs_of
 
 
-def _needs(_view: View, request: ApiRequest) -> model.Needs:
+def needs_of(_view: View, request: ApiRequest) -> model.Needs:
     """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
     params, action = request.params, f"sts:{request.operation}"
     if request.operation != "GetWebIdentityToken":
