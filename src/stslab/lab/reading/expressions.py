@@ -71,7 +71,6 @@ def holes(text: str) -> tuple[Hole, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=4096)
 def query(text: str) -> tuple[Tree, tuple[Hole, ...]]:
     """The tree of a JMESPath, with placeholders for its ``${{ … }}``, also in quotes; these."""
     if len(text) > LONGEST:

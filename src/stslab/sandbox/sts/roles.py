@@ -111,12 +111,13 @@ class RoleSessions:
             raise faults.access_denied(message) from fault  # without a reason
         chained = not wanted.principal and request.caller.kind in ("AssumedRole", "SessionToken")
         account = wanted.target.account
+        passed = sessions.session_policies(tx, account, request.params, self._managed_text)
         session, members = sessions.issue(
             tx,
             request,
             account,
             min(_duration(request.params, role, chained=chained), at_most),
-            policies=sessions.session_policies(tx, account, request.params, self._managed_text),
+            policies=passed or None,
             tags=wanted.tags.all,
             kind="AssumedRole",
             principal_arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{wanted.session_name}",

@@ -85,7 +85,6 @@ def get_federation_token(
         kind="FederatedUser",
         policies=sessions.session_policies(tx, caller.account, params, managed_text),
         tags=tags.all,
-        always_limited=True,
         principal_arn=arn,
         user_id=user_id,
     )

@@ -40,17 +40,16 @@ def issue(
     account: str,
     seconds: int,
     *,
-    policies: tuple[SessionPolicy, ...] = (),
+    policies: tuple[SessionPolicy, ...] | None = None,
     tags: Tags = (),
-    always_limited: bool = False,
     **who: Any,
 ) -> tuple[Session, Members]:
     """Put a new session with the members ``who``, and return it with its part of the answer.
 
-    With ``always_limited``, a session without session policies may do nothing.
+    ``policies`` limit it, even if there are none; unless they are None.
     """
     issued = request.now.replace(microsecond=0)
-    size = _token_size(policies, tags, int(request.params.get("MinimumSessionTokenSize", 0)))
+    size = _token_size(policies or (), tags, int(request.params.get("MinimumSessionTokenSize", 0)))
     session = Session(
         account=account,
         access_key_id=identifiers.access_key_id("ASIA", account),
@@ -58,7 +57,7 @@ def issue(
         session_token=identifiers.session_token(size),
         issued=issued,
         expires=issued + timedelta(seconds=seconds),
-        session_policies=policies if policies or always_limited else None,
+        session_policies=policies,
         tags=tags,
         **who,
     )
