@@ -99,7 +99,6 @@ class _Watching:
         return own or (key in self.keys and not is_by_learner(event))
 
     def _present(self) -> Iterator[tuple[RunRecord, Past]]:
-        """The present run, if there is one."""
         if self.journal:
             for run in self.journal.unfinished(self.home.target)[:1]:
                 yield run, self.journal.past(run.id)

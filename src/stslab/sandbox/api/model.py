@@ -301,9 +301,9 @@ def pass_role(view: View, account: str, role_arn: str, service: str, resource: s
     return Need("iam:PassRole", role_arn, keys, resource_account=account)
 
 
-def iso(moment: datetime) -> str:
-    """A time as condition keys, attributes of resources and S3's errors have it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def iso(moment: datetime, precision: str = "seconds") -> str:
+    """A time in UTC in ISO 8601, as condition keys, attributes and S3's errors have it."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec=precision)}Z"
 
 
 def moment(text: str) -> datetime:

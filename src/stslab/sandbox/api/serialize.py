@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import TOOLBOX_PATH
-from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs
+from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs, iso
 from stslab.sandbox.api.operations import Shape
 from stslab.structures import beside
 
@@ -194,7 +194,7 @@ def _time(shape: Shape, value: datetime | str) -> str:
         value = value.replace(microsecond=0)
     exact = written == "milliseconds" or shape.name in _TO_THE_MILLISECOND | _WITH_ZEROS
     precision = "milliseconds" if exact else "seconds"
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
+    return iso(value.astimezone(UTC), precision)
 
 
 def _plain(shape: Shape, value: Any) -> str:

@@ -16,7 +16,7 @@ from stslab.policy import Decision
 from stslab.policy.decision import refusal
 from stslab.policy.request import PrincipalKind
 from stslab.redaction import redact
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest, iso
 from stslab.sandbox.pipeline.log_file import NAME, Event
 from stslab.sandbox.pipeline.naming import claimed
 
@@ -93,7 +93,7 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         # "CloudTrail record contents for management, data, and network activity events" (2026).
         "eventVersion": "1.11",
         "eventType": "AwsApiCall",
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": iso(now, "microseconds"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
         "eventSource": f"{received.service}.amazonaws.com",
         "eventName": api.operation if api else claimed(received.service, http),

@@ -28,7 +28,8 @@ class StsService:
     ) -> None:
         first = {"judge": judge, "managed_text": managed_text, "spend_mfa": spend_mfa}
         roles, here = RoleSessions(judge, managed_text), [sys.modules[__name__]]
-        self.reads: model.Reads = model.handlers(here, "view", "request")
+        unavailable: model.Reads = dict.fromkeys(_UNAVAILABLE, _unavailable)
+        self.reads: model.Reads = {**unavailable, **model.handlers(here, "view", "request")}
         self.writes: model.Writes = model.handlers(here, "tx", "request", roles=roles, **first)
         self.needs = needs_of
 
@@ -154,9 +155,6 @@ def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
     target = str(request.params.get("TargetPrincipal"))  # a root user, or the id of its account
     account = target.removeprefix("arn:aws:iam::").removesuffix(":root")
     raise ApiFault(code, message.format(caller=request.caller, target=account))
-
-
-READS: model.Reads = dict.fromkeys(_UNAVAILABLE, _unavailable)
 
 
 def get_access_key_info(_view: View, request: ApiRequest) -> Answer:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import ApiFault, iso
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
@@ -74,8 +74,8 @@ def add_event(
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     last = tx.get(StackEvent, account, key_in(stack_id, stack.events))
     at = at if last is None else max(at, last.at + _MILLISECOND)
-    stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     logical_id = resource.logical_id if resource else stack.name
+    stamp = iso(at, "milliseconds")
     given = mapped(shown, as_text, of=object)
     dated = f"{status}-{stamp}" if resource and "CLEANUP" not in stack.status else ""
     event = StackEvent(

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -14,6 +15,7 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
 from stslab.errors import SandboxError
+from stslab.sandbox.api.model import iso
 from stslab.sandbox.federation.oidc import certificates
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.federation.saml.xml import Element
@@ -30,6 +32,7 @@ _METADATA = ElementMaker(
 _SIGNATURE = ElementMaker(namespace=names.SIGNATURE, nsmap={"ds": names.SIGNATURE})
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+_time = partial(iso, precision="milliseconds")
 
 
 def metadata(provider: IdentityProvider) -> str:
@@ -122,10 +125,6 @@ def _written(element: Element) -> bytes:
 
 def _identity() -> str:
     return f"_{secrets.token_hex(16)}"
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 OWN = "https://saml.stslab.example"
