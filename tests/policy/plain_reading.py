@@ -13,7 +13,7 @@ allow or deny access", "Policy evaluation for requests within a single account" 
 from dataclasses import dataclass
 from enum import Enum
 
-from stslab.policy import Outcome
+from stslab.vocabulary import Outcome
 
 
 class Who(Enum):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.policy import strategies as made
 
-from stslab.policy import NamedPolicy, Outcome, Policies, PolicyKind, authorize, parse
+from stslab.policy import NamedPolicy, Policies, PolicyKind, authorize, parse
 from stslab.policy.cases import json_text
+from stslab.vocabulary import Outcome
 
 SEVERITY = {Outcome.ALLOWED: 0, Outcome.IMPLICITLY_DENIED: 1, Outcome.EXPLICITLY_DENIED: 2}
 DENY_ALL = {

@@ -11,10 +11,8 @@ from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
 from stslab.lab.model import Action, Check, LabFile, Params, Step
 from stslab.lab.references import BASE, Scope, allowed, as_known, foresee, names_used
-from stslab.structures import listed
+from stslab.structures import Path, listed
 from stslab.vocabulary import ADMIN
-
-Place = tuple[str | int, ...]
 
 STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
 # The parameters of reading calls that name a thing, with its kind: the first that has this name.
@@ -28,7 +26,7 @@ class LabCall(msgspec.Struct, frozen=True):
     stage: str
     title: str
     when: str  # step, undo, check, fault or profile
-    place: Place  # leads to it in the lab's file
+    place: Path  # leads to it in the lab's file
     identity: str
     call: str
     params: Params
@@ -110,7 +108,7 @@ def costs(calls: Iterable[LabCall]) -> str:
     return f"nothing (IAM, STS and CloudFormation are free{s3})"
 
 
-_Where = tuple[str, str, str, Place]
+_Where = tuple[str, str, str, Path]
 """The part of a lab that a call is in: the first fields of a LabCall."""
 
 
@@ -152,7 +150,7 @@ class _Walk:
         self._saved_in: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
 
-    def step(self, stage: str, step: Step, place: Place) -> Iterator[LabCall]:
+    def step(self, stage: str, step: Step, place: Path) -> Iterator[LabCall]:
         undos = None if step.undo is None else tuple(undo.call for undo in step.undo)
         done = replace(self.call((stage, step.title, STEP, place), step), undos=undos)
         yield done

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.policy import strategies as made
 
-from stslab.errors import PolicyError
+from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy import (
-    MalformedPolicy,
     NamedPolicy,
     Policies,
     PolicyKind,

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from tests.policy import strategies as made
 from tests.policy.messages.test_messages import MESSAGES
 
-from stslab.policy import Outcome, authorize
+from stslab.policy import authorize
 from stslab.policy.decision import refusal
 from stslab.policy.messages import advise, read
 from stslab.render.why import message_as_json
+from stslab.vocabulary import Outcome
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

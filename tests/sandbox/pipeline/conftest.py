@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -8,7 +8,7 @@ from tests.sandbox.direct import Direct
 from tests.sandbox.furnished import furnish
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.model import Read, Service, unsupported
+from stslab.sandbox.api.model import Service, unsupported
 
 
 class _Deciding:
@@ -20,7 +20,7 @@ class _Deciding:
         self.writes: dict[str, object] = {}
 
 
-def _refusing(service: str, operation: str) -> Read:
+def _refusing(service: str, operation: str) -> Callable[..., NoReturn]:
     def refuse(*_: object) -> NoReturn:
         raise unsupported(service, operation)
 

@@ -191,10 +191,8 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
 
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 
-Read = Callable[[View, ApiRequest], Answer]
-Write = Callable[[Transaction, ApiRequest], Answer | None]
-Reads = Mapping[str, Read]
-Writes = Mapping[str, Write]
+Reads = Mapping[str, Callable[[View, ApiRequest], Answer]]
+Writes = Mapping[str, Callable[[Transaction, ApiRequest], Answer | None]]
 Keys = dict[str, str | Sequence[str]]
 TagList = Iterable[Mapping[str, str]]
 """Tags as the APIs have them: ``{"Key": …, "Value": …}``."""

@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import chain
 
-from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
+from stslab.errors import MalformedPolicy
+from stslab.policy import NamedPolicy, PolicyKind, parse
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import View

@@ -17,13 +17,12 @@ import msgspec
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, operations
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Params
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Pairs, Params
 from stslab.sandbox.api.policies import checked
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Members = dict[str, Any]
-Tags = tuple[tuple[str, str], ...]
 NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session or a source identity, in a token or an assertion
 _MOST_TAGS = 50
 _PLAINTEXT = 2048
@@ -41,7 +40,7 @@ def issue(
     seconds: int,
     *,
     policies: tuple[SessionPolicy, ...] | None = None,
-    tags: Tags = (),
+    tags: Pairs = (),
     **who: Any,
 ) -> tuple[Session, Members]:
     """Put a new session with the members ``who``, and return it with its part of the answer.
@@ -99,7 +98,7 @@ def session_policies(
     return tuple(passed)
 
 
-def _token_size(policies: Sequence[SessionPolicy], tags: Tags, least: int) -> int:
+def _token_size(policies: Sequence[SessionPolicy], tags: Pairs, least: int) -> int:
     """The size in bytes of a session token, which contains policies and tags, packed."""
     documents = json.dumps([one.arn or one.document for one in policies])
     content = len(zlib.compress(documents.encode())) if policies else 0
@@ -123,7 +122,7 @@ def _percent(size: int) -> int:
 class SessionTags(msgspec.Struct, frozen=True):
     """The tags of a new session, and the keys of those that the next one in the chain inherits."""
 
-    all: Tags = ()
+    all: Pairs = ()
     transitive: tuple[str, ...] = ()
 
     def context(self) -> Keys:
@@ -140,7 +139,7 @@ def tags_of(params: Params, calling: Session | None, *, aws: bool = False) -> Se
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
     transitive = params.get("TransitiveTagKeys", ())
     keys = [key for key, _ in passed]
-    inherited: Tags = ()
+    inherited: Pairs = ()
     if calling is not None:
         passing = _folded(calling.transitive_tags)
         inherited = tuple(tag for tag in calling.tags if tag[0].lower() in passing)
