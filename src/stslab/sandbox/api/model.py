@@ -225,8 +225,8 @@ def handlers(modules: Iterable[ModuleType], *parameters: str, **first: object) -
     """The handlers in some modules that take these parameters, by operation.
 
     Before them a handler may take those in ``first``, which it gets here. The handler of CreateUser
-    is the function ``create_user``. A parameter that a handler has no use for begins with an
-    underscore. A helper takes other parameters, or begins with one itself.
+    is the function ``create_user``. A parameter that it has no use for begins with an underscore.
+    Helpers have other parameters, or a name that begins with an underscore.
     """
     found: dict[str, Any] = {}
     for module in modules:

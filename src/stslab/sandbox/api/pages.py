@@ -45,8 +45,8 @@ def page(
 ) -> dict[str, Any]:
     """The answer with one page of ``items``, each converted by ``show``, in ``member``.
 
-    Items are sorted by ``place``, a text that no other item has (None: their number). A token has
-    the last one's: nothing is repeated or passed over, whatever is made or deleted in between.
+    Items are sorted by ``place``, a text that no other item has (None: their number). A token says
+    where the page ended: nothing is repeated or left out, whatever is made or deleted in between.
     """
     params, is_iam = request.params, request.service == "iam"
     name, first = ("Marker", "") if is_iam else ("NextToken", "null")  # which programs send
