@@ -82,6 +82,57 @@ def test_a_task_that_is_done_from_the_start(tmp_path: Path, loaded: Loaded):
     assert [one.why for one in found] == ["it counts as done before anybody did anything"]
 
 
+VERSION = """\
+  - id: more
+    title: Let it do more
+    intro: A new version of its policy.
+    changes: [dev may list]
+    steps:
+      - title: Make a policy
+        call: iam.CreatePolicy
+        with:
+          PolicyName: ${{ policy }}
+          Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]
+          PolicyDocument: |
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+             "Action": "iam:GetUser", "Resource": "arn:aws:iam::${{ account }}:user/${{ user }}"}]}
+        save: {arn: Policy.Arn}
+        undo: {call: iam.DeletePolicy, with: {PolicyArn: "${{ arn }}"}}
+      - title: Attach it
+        call: iam.AttachUserPolicy
+        with: {UserName: "${{ user }}", PolicyArn: "${{ arn }}"}
+        undo: iam.DetachUserPolicy
+      - title: Make a version
+        call: iam.CreatePolicyVersion
+        with:
+          PolicyArn: ${{ arn }}
+          SetAsDefault: true
+          PolicyDocument: |
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+             "Action": "iam:ListUsers", "Resource": "*"}]}
+        save: {version: PolicyVersion.VersionId}
+        undo:
+          - {call: iam.SetDefaultPolicyVersion, with: {PolicyArn: "${{ arn }}", VersionId: v1}}
+          - {call: iam.DeletePolicyVersion, with: {PolicyArn: "${{ arn }}", VersionId: "${{ version }}"}}
+        task: It may list users.
+        hints: [Which policy does it have?]
+"""
+
+
+def test_a_task_counts_by_the_cells_of_its_stage_after_the_stages_before(
+    tmp_path: Path, loaded: Loaded
+):
+    row = "  list: {says: list users, as: dev, call: iam.ListUsers}\nstages:"
+    name = '"small-${{ run.id }}"'
+    lab = written(
+        tmp_path,
+        ("stages:", row),
+        (f"user: {name}", f"user: {name}, policy: {name}"),
+        ("  - id: cleanup", f"{VERSION}  - id: cleanup"),
+    )
+    assert [one.why for one in tasks(loaded(lab))] == [""]
+
+
 def fault_lab(folder: Path, *changes: tuple[str, str]) -> Path:
     text = (Path(__file__).parents[2] / "cases" / "labs" / "fault.yaml").read_text()
     for old, new in changes:

@@ -99,6 +99,7 @@ class _Solver:
                     why = "all tasks are done, but this does not hold"
                     yield Tried(stage.id, check.says, check.line, why)
                     return
+            self.runner.end_stage(stage, ())  # the tasks of the next count on its cells
 
     def _solve(self, stage: Stage, number: int, step: Step) -> str:
         """Do a task by hand. Return why it can't be done, or does not count as done; or ""."""
