@@ -83,9 +83,10 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
 
 def _of_profiles(lab: Lab) -> Iterator[Mutant]:
     for name, profile in lab.profiles.items():
-        for key in _LESS & profile.values.keys():
+        for key in filter(_LESS.__contains__, profile.values):  # each process in the same order
             profiles = {**lab.profiles, name: replace(profile, **{key: None})}
-            what, could = f"the profile {name} without {key}", f"a check as {name}"
+            what = f"the profile {name} without {key}"
+            could = f"a check as {name} of what {key} affects"
             other = replace(lab, profiles=profiles)
             yield Mutant("parameter", key, what, could, other, lab.stages[0].id, 0, profile.line)
 

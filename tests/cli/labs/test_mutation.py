@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.in_memory import InMemoryAccount
 from stslab.cli.labs.mutation import idle_checks, mutated, play, waits
 from stslab.lab.loader import load
-from stslab.lab.model import Lab
+from stslab.lab.model import Lab, ProfileSettings
 from stslab.lesson.mutants import mutants
 
 LAB = """\
@@ -145,6 +146,16 @@ def test_the_missing_check_names_the_resource(written: Callable[..., Path]):
         "a check that iam:DeleteUser is refused on arn:aws:iam::${{ account }}:user/${{ user }}"
         in {one.could for one in found}
     )
+
+
+def test_the_order_is_the_same_in_each_process(written: Callable[..., Path]):
+    """Several processes run a share each; a set's order is not the same in all."""
+    settings = ("duration_seconds", "external_id", "role_session_name", "mfa_serial")
+    profile = ProfileSettings(**dict.fromkeys(settings, "900"))
+    lab = replace(loaded(written()), profiles={"auditor": profile})
+    found = [one for one in mutants(lab, lambda _: frozenset()) if "auditor" in one.what]
+    assert [one.detail for one in found] == [key for key in profile.values if key in settings]
+    assert found[0].could == f"a check as auditor of what {found[0].detail} affects"
 
 
 def test_one_cell_more_notices_one_mutant_more(written: Callable[..., Path]):
