@@ -144,6 +144,21 @@ def test_what_the_journal_undoes_is_left_alone(direct: Direct, holder: Holder) -
     assert told == {"restored": [], "kept": [], "sessions": {}}
 
 
+def test_what_the_journal_knows_by_its_arn_is_left_alone(direct: Direct, holder: Holder) -> None:
+    """Cleanup has deleted what the run made; by hand it was changed before."""
+    theirs, iam = direct.client("iam"), direct.client("iam", "hand")
+    arn = theirs.create_policy(PolicyName="labs", PolicyDocument=DENIES)["Policy"]["Arn"]
+    made = theirs.create_open_id_connect_provider(Url="https://labs.test", ThumbprintList=["a" * 40])
+    oidc = made["OpenIDConnectProviderArn"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=DENIES)
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=oidc, ClientID="app")
+    theirs.delete_policy_version(PolicyArn=arn, VersionId="v2")
+    theirs.delete_policy(PolicyArn=arn)
+    theirs.delete_open_id_connect_provider(OpenIDConnectProviderArn=oidc)
+    told = undone(holder, f"{LEARNER} {arn}", f"{LEARNER} {oidc}")
+    assert (told["restored"], told["kept"]) == ([], [])
+
+
 def test_the_same_name_in_another_account_is_not_the_journals(
     direct: Direct, holder: Holder
 ) -> None:

@@ -184,7 +184,8 @@ class _Handled(NamedTuple):
         was, left, now = traces.read(trace.was), traces.read(trace.left), view.record(trace.of)
         stack = getattr(now or was or left, "stack_id", "")
         parts = (was, left, now, view.record(("stack", trace.of[1], stack)))
-        names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
+        told = (str(getattr(one, member, "")) for one in parts for member in ("name", "arn"))
+        names = {trace.of[2], *told}
         full = frozenset(f"{trace.of[1]} {one}".strip().lower() for one in names if one)
         counts = _lasting(now) or _lasting(was)
         called = _called(counts) if counts else ""
