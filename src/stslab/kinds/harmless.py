@@ -140,7 +140,7 @@ def _new(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if case.own.run not in str(value):
         yield Objection(
             f"The name of {KINDS[rule.kind].noun} {_shown(value)} does not contain the run's id.",
-            f"Add it to the name, as in {str(value)[:40]}-${{{{ run.id }}}}.",
+            f"Add it to the name, as in {str(value)[:40] or 'name'}-${{{{ run.id }}}}.",
         )
 
 

@@ -214,8 +214,8 @@ class Check(_Calling, frozen=True, kw_only=True):
     call: Call | None = None
     params: Params = field(default_factory=dict)
     expect: Text | None = None
-    fails: Annotated[tuple[Code, ...], Meta(extra={"one": True})] = ()
-    by: Annotated[tuple[Gate, ...], Meta(extra={"one": True, "none": "none"})] = ()
+    fails: Annotated[tuple[Code, ...], Meta(min_length=1, extra={"one": True})] = ()
+    by: Annotated[tuple[Gate, ...], Meta(min_length=1, extra={"one": True, "none": "none"})] = ()
     key: Text | None = None
     ask: Annotated[
         str | None, Meta(extra={"read": _ask, "written": {"type": ["boolean", "string"]}})
@@ -229,7 +229,7 @@ class Cell(_Calling, frozen=True, kw_only=True):
     """A row of the access table: one call, and the identities that may be allowed it."""
 
     says: Text
-    identities: Annotated[tuple[Word, ...], Meta(extra={"one": True})]
+    identities: Annotated[tuple[Word, ...], Meta(min_length=1, extra={"one": True})]
     call: Call
     params: Params = field(default_factory=dict)
 
@@ -257,8 +257,8 @@ class Fault(Part, frozen=True, kw_only=True):
     id: Slug
     title: Text
     after: Slug
-    change: tuple[Action, ...]
-    fix: tuple[Action, ...]
+    change: Annotated[tuple[Action, ...], Meta(min_length=1)]
+    fix: Annotated[tuple[Action, ...], Meta(min_length=1)]
     hints: tuple[Text, ...] = ()
 
 

@@ -325,9 +325,12 @@ class _Checker:
 
     def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
         access = draft.node.get("access")
-        named, cells = _named(access), draft.part.access
+        named, cells, first = _named(access), draft.part.access, dict[tuple[str, str], Node]()
         for change, node in changes if named or not access else ():
-            cell = cells.get(change.cell)
+            cell, key = cells.get(change.cell), (change.cell, change.identity)
+            if first.setdefault(key, node) is not node:
+                message = f"This cell is here twice; first in line {first[key].line}."
+                self.lesson(node.problem(message, "Leave one of them out."))
             if change.cell not in named:
                 fix = did_you_mean(change.cell, named, "Add it to `access`.")
                 self.lesson(node.problem(f"The access table has no cell {change.cell}.", fix))

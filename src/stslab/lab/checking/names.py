@@ -23,6 +23,7 @@ BASE: Mapping[str, Shape] = {
 }
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _CODES = structure({"code": STRING, "next": STRING})
+_ALMOST = re.compile(r"(?:\$\{|(?<!\$)\{\{) *(\w+)([.\w]*) *\}+")
 TOKEN = Shape("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
@@ -59,6 +60,11 @@ class Names:
         except BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
+        for almost in () if "Sub" in node.value else _ALMOST.finditer(node.value):
+            if almost[1] in self.names:
+                message = f"{almost[0]} is not an expression: it stays as it is."
+                fix = f"Write ${{{{ {almost[1]}{almost[2]} }}}}."
+                self.report(node.problem_at(almost.start(), message, fix))
         found = [self._hole(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
         return found[0] if whole else STRING

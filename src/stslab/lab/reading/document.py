@@ -24,6 +24,8 @@ LARGEST_FILE = 1024 * 1024
 DEEPEST = 40
 
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_ODD_BLANK = re.compile("(?:^[ -]*|:)([\u00a0\u2000-\u200b\u202f\u3000\ufeff])", re.MULTILINE)
+_NO_SPACE = "This blank is not a space: YAML takes it for a letter."
 _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
 _VARS = "Put repeated values into `vars`, and refer to them with ${{ name }}."
 
@@ -161,8 +163,9 @@ def decoded(name: str, raw: bytes) -> Source:
 def nodes(source: Source, report: Report) -> Node:
     """The root node of ``source``. Problems of its YAML are reported."""
     root: Node | None = None
+    events = yaml.parse(source.text, Loader=safe_loader())
+    builder = _Builder(source, report, events)
     try:
-        events = yaml.parse(source.text, Loader=safe_loader())
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
@@ -170,13 +173,9 @@ def nodes(source: Source, report: Report) -> Node:
                     at = getattr(event.start_mark, "index", 0)
                     report(source.problem(at, message, "Put it into another file."))
                     break
-                root = _Builder(source, report, events).build(next(events), 0)
+                root = builder.build(next(events), 0)
     except yaml.MarkedYAMLError as error:
-        at = getattr(error.problem_mark or error.context_mark, "index", 0)
-        what = error.problem or error.context or "it can't be read"
-        known: dict[str, str] = beside(__file__, "fixes.yaml")["yaml"]
-        fix = next((fix for part, fix in known.items() if part in what), _LOOK)
-        raise Unreadable(source.problem(at, f"This is not YAML: {what}.", fix)) from None
+        raise Unreadable(_not_yaml(source, error, builder.quoted)) from None
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
         what = getattr(error, "reason", "it can't be read")
@@ -187,6 +186,24 @@ def nodes(source: Source, report: Report) -> Node:
     return root
 
 
+def _not_yaml(source: Source, error: yaml.MarkedYAMLError, quoted: Event) -> Problem:
+    """What is wrong, at its cause if that is known; ``quoted`` is the last text in quotes."""
+    at = getattr(error.problem_mark or error.context_mark, "index", 0)
+    what = error.problem or error.context or "it can't be read"
+    if odd := _ODD_BLANK.search(source.text, 0, at + 1):
+        return source.problem(odd.start(1), _NO_SPACE, "Write a space in its place.")
+    if "quoted scalar" in (error.context or ""):
+        opened = getattr(error.context_mark, "index", at)
+        return source.problem(opened, "This quote is not closed.", "Close it.")
+    if quoted and quoted.start_mark.line < quoted.end_mark.line:
+        ends = f"closes only in line {source.place(quoted.end_mark.index)[0]}"
+        message = f"The quote that opens here {ends}, and what follows is not YAML: {what}."
+        return source.problem(quoted.start_mark.index, message, "Close it here.")
+    known: dict[str, str] = beside(__file__, "fixes.yaml")["yaml"]
+    fix = next((fix for part, fix in known.items() if part in what), _LOOK)
+    return source.problem(at, f"This is not YAML: {what}.", fix)
+
+
 _LOOK = "Check the indentation and the quotes here and in the line before."
 
 
@@ -195,6 +212,7 @@ class _Builder:
     source: Source
     report: Report
     events: Iterator[Event]
+    quoted: Event = None  # the last text in quotes
 
     def build(self, event: Event, depth: int) -> Node:
         start = event.start_mark.index
@@ -214,6 +232,7 @@ class _Builder:
             message = f"Labs can't have the YAML tag {shown}, only !include path."
             self.report(node.problem(message, "Leave the tag out; write text in quotes."))
         if is_scalar:
+            self.quoted = event if event.style in ("'", '"') else None
             node.value = _scalar(event)
             if unfit := UNFIT.search(event.value):
                 self.report(node.problem_at(unfit.start(), NO_TEXT, LEAVE_OUT))
@@ -231,6 +250,9 @@ class _Builder:
             value = self.build(next(self.events), depth + 1)
             if not isinstance(key.value, str):
                 self.report(key.problem("A key must be text.", "Put it in quotes."))
+            elif odd := _ODD_BLANK.search(key.value):
+                at = odd.start(1)
+                self.report(key.problem_at(at, _NO_SPACE, "Write a space in its place."))
             elif first := node.keys.get(key.value):
                 message = f"The key {key.value} is here twice; first in line {first.line}."
                 self.report(key.problem(message, "Leave one of them out."))

@@ -33,7 +33,7 @@ _STAND_INS: dict[type[Part], dict[str, object]] = {
 _NAMES = {"LabFile": "lab", "Action": "call", "Uses": "declaration", "ProfileSettings": "profile"}
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _SENTENCES = frozenset({"title", "why", "says", "because", "task"})
-_PROSE = _SENTENCES | {"summary", "intro", "explain"}
+_PROSE = _SENTENCES | {"summary", "intro", "explain", "ask", "hints", "remember"}
 _KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
 _UNREAD = object()  # In place of a value that can't be read, which has been reported
 
@@ -109,14 +109,6 @@ def _read(
 ) -> tuple[P, Node, frozenset[str]]:
     """A part of this model, as in a draft; some of its values are ``given`` already."""
     values, spoiled = _Reader(report).values(model, node, given.keys())
-    for key in _SENTENCES & values.keys():
-        values[key] = " ".join(str(values[key]).split())  # however it was broken into lines
-    for key in _PROSE & node.keys.keys():
-        text = node.value[key]
-        at = text.value.find(OPEN) if isinstance(text.value, str) else -1
-        if at >= 0:
-            message = f"`{key}` is text for people: expressions in it are not resolved."
-            report(text.problem_at(at, message, "Say it in words; a step can `show` values."))
     part = _filled(model, node, {**_STAND_INS[model], **values, **given})
     return part, node, frozenset(spoiled)
 
@@ -183,6 +175,9 @@ class _Reader:
                 self._bad(node.keys[key], message, fix)
             elif value.value is None or key not in _LISTS:
                 values[key] = self._value(known[key].type, value, key)
+                self._prose(key, value)
+                if key in _SENTENCES and isinstance(value.value, str):  # however it was broken
+                    values[key] = " ".join(value.value.split())
             unlisted = key in _LISTS and not isinstance(value.value, list)
             spoiled |= {key} if unlisted or self._bad_ones > before else set()
         values = {key: value for key, value in values.items() if value is not _UNREAD}
@@ -194,6 +189,12 @@ class _Reader:
             add = f"Add `{key}:` {key_texts(model)[key][0]}"
             self._bad(node, f"This {_name(model)} lacks `{key}`.", add)
         return values, spoiled | lacking
+
+    def _prose(self, key: str, node: Node) -> None:
+        for text in node.texts() if key in _PROSE else ():
+            if (at := text.value.find(OPEN)) >= 0:
+                message = f"`{key}` is text for people: expressions in it are not resolved."
+                self._report(text.problem_at(at, message, _IN_WORDS))
 
     def _value(self, found: inspect.Type, node: Node, key: str) -> object:
         kind, extra = plain_type(found)
@@ -207,6 +208,8 @@ class _Reader:
         if node.value == extra.get("none", ...):
             return ()
         if isinstance(kind, inspect.VarTupleType):
+            if kind.min_length and node.value == []:
+                return self._bad(node, *_empty(key))
             return self._tuple(kind.item_type, node, key, one=bool(extra.get("one")))
         return self._item(kind, node, key)
 
@@ -244,7 +247,7 @@ class _Reader:
     def _mapping(self, found: inspect.DictType, node: Node, key: str) -> object:
         if not isinstance(node.value, dict):
             return self._bad(node, *_is("a mapping", _AS_KEYS, node, key))
-        free = isinstance(found.value_type, inspect.AnyType)
+        free = isinstance(found.value_type, inspect.AnyType) and key != "vars"
         named: dict[str, object] = {}
         for name, value in node.value.items():
             if say := _text(plain_type(found.key_type)[0], node.keys[name], key):
@@ -261,6 +264,7 @@ class _Reader:
 
 
 Saying = tuple[str, str]
+_IN_WORDS = "Say it in words, with the name of a variable of `env`; a step can `show` values."
 _AS_KEYS = "Write it as indented `key: value` lines."
 
 
