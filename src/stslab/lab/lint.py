@@ -20,7 +20,7 @@ from stslab.lab.loader import read
 from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
-from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
+from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, said, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import first_names, names_used, roots
 from stslab.resources import text_of
@@ -31,7 +31,7 @@ BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
-_ASK = "Compare something in the response, as in: Arn == '${{ user_arn }}'."
+_SAYS: Mapping[str, tuple[str, str]] = beside(__file__, "advice.yaml")
 
 
 class Noticed(NamedTuple):
@@ -43,6 +43,11 @@ class Noticed(NamedTuple):
     fix: str
     word: str = ""
     rule: str = ""  # instead of the name of the rule that found it
+
+
+def _noticed(says: str, node: Node, part: Node, **names: object) -> Noticed:
+    """A finding with the texts of advice.yaml; the rule is the part before the slash."""
+    return Noticed(node, part, *said(_SAYS, says, **names), rule=says.partition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -166,11 +171,9 @@ def _expectations(looked: Looked) -> Iterator[Noticed]:
             continue
         tree, response = query(expect)[0], operation.output
         if not any(roots(tree)) and not _has_current(tree):
-            message = "This does not depend on the response: its result is always the same."
-            yield Noticed(node, draft.node, message, _ASK, rule="expect-constant")
+            yield _noticed("expect-constant", node, draft.node)
         elif not _is_question(tree, response):
-            message = "The result is not true or false: any value that is not empty would pass."
-            yield Noticed(node, draft.node, message, _ASK, rule="expect-no-question")
+            yield _noticed("expect-no-question", node, draft.node)
 
 
 def _has_current(tree: Tree) -> bool:
@@ -198,12 +201,11 @@ def _unused(looked: Looked) -> Iterator[Noticed]:
     for names, part in named:
         for name, key in names.keys.items() if names else ():
             if name not in used:
-                yield Noticed(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
+                yield _noticed("unused/name", key, part or key, name=name)
     for step in steps:
         if step.part.profile and step.part.profile.name not in called:
-            message = f"No call is made as {step.part.profile.name}."
-            fix = "Prove what it may do, or leave it out."
-            yield Noticed(step.node.value["profile"], step.node, message, fix)
+            node, name = step.node.value["profile"], step.part.profile.name
+            yield _noticed("unused/profile", node, step.node, name=name)
 
 
 def _identities(node: Node) -> Iterator[Node]:
@@ -231,9 +233,8 @@ def _reasons(looked: Looked) -> Iterator[Noticed]:
         reason, by = draft.part.because or "", draft.part.by
         named = [gate for gate, words in _NAMED.items() if re.search(words, reason, re.IGNORECASE)]
         if named and by and not any(re.search(_SPOKEN[one], reason, re.IGNORECASE) for one in by):
-            message = f"This is about the {named[0]}, but the {by[0]} refuses."
             node = draft.node.value["because"]
-            yield Noticed(node, draft.node, message, f"Say why the {by[0]} refuses.")
+            yield _noticed("because", node, draft.node, named=named[0], by=by[0])
 
 
 _NAMED = {gate: str(gate).removesuffix("y") for gate in Gate} | {Gate.RESOURCE: "bucket polic"}
@@ -252,8 +253,7 @@ def _deletions(looked: Looked) -> Iterator[Noticed]:
     for draft in (check for stage in last for check in stage.checks):
         gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
         if gone and not draft.part.within and not draft.unclear("within"):
-            message = "On a real account, what was just deleted may still be found for a while."
-            yield Noticed(draft.node.value["fails"], draft.node, message, "Add `within: 60s`.")
+            yield _noticed("lacks-within", draft.node.value["fails"], draft.node)
 
 
 def _proofs(looked: Looked) -> Iterator[Noticed]:
@@ -261,19 +261,14 @@ def _proofs(looked: Looked) -> Iterator[Noticed]:
     doing = [one for one in looked.calls if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.draft.node
     if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in stages):
-        message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
-        fix = "Add a last stage with `cleanup: true`, and checks that the things are gone."
-        yield Noticed(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
+        yield _noticed("no-cleanup", lab.keys["stages"], lab)
     if stages and not any(one.checks or one.unclear("checkpoint") for one in stages):
-        message = "This lab proves nothing: everyone who runs it passes."
-        fix = "Give its stages a `checkpoint`."
-        yield Noticed(lab.keys["stages"], lab, message, fix, rule="no-checks")
+        yield _noticed("no-checks/lab", lab.keys["stages"], lab)
         return
     for one in stages:
         changing = one.part.id in {each.stage for each in doing}
         if not one.checks and (changing or one.part.cleanup):
-            message = "Nothing proves what this stage does."
-            yield Noticed(one.node, one.node, message, "Give it a `checkpoint`.", rule="no-checks")
+            yield _noticed("no-checks/stage", one.node, one.node)
 
 
 def _undos(looked: Looked) -> Iterator[Noticed]:
@@ -283,13 +278,11 @@ def _undos(looked: Looked) -> Iterator[Noticed]:
         undos = {undo.call for undo in draft.part.undo or ()}
         node = draft.node.get("undo")
         if node and node.value == []:
-            message = "An empty list undoes nothing."
-            yield Noticed(node, draft.node, message, "Write `none` if there is nothing to undo.")
+            yield _noticed("idle-undo/empty", node, draft.node)
         elif node and creation and undos:
             kind = KINDS[creation.kind]
             if kind.removal not in undos and not kind.put:
-                message = f"This does not undo the step: the {kind.noun} stays."
-                yield Noticed(node, draft.node, message, f"Undo it with {kind.removal}.")
+                yield _noticed("idle-undo/other", node, draft.node, kind=kind)
 
 
 def _claims(looked: Looked) -> Iterator[Noticed]:
@@ -302,8 +295,7 @@ def _claims(looked: Looked) -> Iterator[Noticed]:
             call = repr((check.identity, check.call, check.params, check.expect, check.fails))
             line = claims.get(check.says) or (check.call and calls.get(call))
             if line:
-                message, fix = f"This repeats the claim in line {line}.", "Leave one of them out."
-                yield Noticed(draft.node, draft.node, message, fix)
+                yield _noticed("repeated-claim", draft.node, draft.node, line=line)
             claims.setdefault(check.says, draft.node.line)
             calls.setdefault(call, draft.node.line)
 
@@ -313,9 +305,7 @@ def _served(looked: Looked) -> Iterator[Noticed]:
         own = one.call.startswith(f"{SERVICE}.")
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
             part = looked.draft.node.at(one.place)
-            message = f"The embedded account has no {one.call}."
-            fix = "With it, the lab runs only on a real account, and can't be tested."
-            yield Noticed(part.get("call") or part, part, message, fix)
+            yield _noticed("not-embedded", part.get("call") or part, part, call=one.call)
 
 
 def _texts(looked: Looked) -> Iterator[Noticed]:
@@ -326,18 +316,14 @@ def _texts(looked: Looked) -> Iterator[Noticed]:
             yield from _long(check.part, check.node)
             asks = check.part.ask is not None
             if asks and not (check.part.because or check.unclear("because")):
-                message = "After predicting, the learner wants to know why: `because` is missing."
-                at, fix = check.node.keys["ask"], "Add `because:`."
-                yield Noticed(at, check.node, message, fix, rule="text-missing")
+                yield _noticed("text-missing/because", check.node.keys["ask"], check.node)
         for step in stage.steps:
             yield from _long(step.part, step.node)
             if step.part.task and not (step.part.hints or step.unclear("hints")):
-                message, fix = "This task has no hint except the command.", "Add `hints:`."
-                yield Noticed(step.node.keys["task"], step.node, message, fix, rule="text-missing")
+                yield _noticed("text-missing/task", step.node.keys["task"], step.node)
     for fault, node in zip(looked.lab.faults, looked.draft.node.listed("faults"), strict=True):
         if not fault.hints:
-            message, fix = "This fault has no hint.", "Add `hints:`."
-            yield Noticed(node, node, message, fix, rule="text-missing")
+            yield _noticed("text-missing/fault", node, node)
 
 
 def _long(part: Part, node: Node) -> Iterator[Noticed]:
@@ -345,14 +331,13 @@ def _long(part: Part, node: Node) -> Iterator[Noticed]:
     written = str(intro.value if intro else "").splitlines()
     lines = [line for one in written for line in textwrap.wrap(one, WIDTH) or [""]]
     if intro and len(lines) > LINES:
-        message = f"An intro of {len(lines)} lines does not fit a screen."
-        yield Noticed(intro, node, message, f"Write at most {LINES}; `explain` may be longer.")
+        yield _noticed("text-long/intro", intro, node, lines=len(lines), most=LINES)
     for key, most in _LONGEST.items():
         found = node.get(key) if hasattr(part, key) else None
         for text in found.texts() if found else ():
             if len(text.value) > most:
-                message = f"`{key}` has {len(text.value)} characters."
-                yield Noticed(text, node, message, f"Write at most {most}: it has to fit a screen.")
+                has = len(text.value)
+                yield _noticed("text-long/other", text, node, key=key, has=has, most=most)
 
 
 RULES: Mapping[str, Callable[[Looked], Iterator[Noticed]]] = {

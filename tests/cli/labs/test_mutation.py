@@ -151,7 +151,7 @@ def test_the_missing_check_names_the_resource(written: Callable[..., Path]):
 def test_the_order_is_the_same_in_each_process(written: Callable[..., Path]):
     """Several processes run a share each; a set's order is not the same in all."""
     settings = ("duration_seconds", "external_id", "role_session_name", "mfa_serial")
-    profile = ProfileSettings(**dict.fromkeys(settings, "900"))
+    profile = replace(ProfileSettings(), **dict.fromkeys(settings, "900"))
     lab = replace(loaded(written()), profiles={"auditor": profile})
     found = [one for one in mutants(lab, lambda _: frozenset()) if "auditor" in one.what]
     assert [one.detail for one in found] == [key for key in profile.values if key in settings]

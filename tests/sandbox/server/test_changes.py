@@ -148,7 +148,9 @@ def test_what_the_journal_knows_by_its_arn_is_left_alone(direct: Direct, holder:
     """Cleanup has deleted what the run made; by hand it was changed before."""
     theirs, iam = direct.client("iam"), direct.client("iam", "hand")
     arn = theirs.create_policy(PolicyName="labs", PolicyDocument=DENIES)["Policy"]["Arn"]
-    made = theirs.create_open_id_connect_provider(Url="https://labs.test", ThumbprintList=["a" * 40])
+    made = theirs.create_open_id_connect_provider(
+        Url="https://labs.test", ThumbprintList=["a" * 40]
+    )
     oidc = made["OpenIDConnectProviderArn"]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=DENIES)
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=oidc, ClientID="app")

@@ -1,7 +1,8 @@
 """Checks a lab's parts together, in order of a run, and fills in derived values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, LabFile, Stage, Step, Undo
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree, query
-from stslab.lab.reading.problems import did_you_mean, ruled
+from stslab.lab.reading.problems import did_you_mean, ruled, said
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.structures import beside
 from stslab.vocabulary import ADMIN, Gate
@@ -28,6 +29,13 @@ _INSTEAD = frozenset(Step.ONE_OF) - {"call"}
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 
+_say = partial(said, beside(__file__, "meaning.yaml"))
+
+
+def _instead(key: str, others: Collection[str]) -> tuple[str, str]:
+    return _say("instead", key=key, others=", ".join(others), out=" and ".join(others))
+
+
 def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
     """The lab with derived values filled in. All problems are reported."""
     scope = Names(ruled(report, "reference"))
@@ -37,8 +45,7 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     _refuse_twins("stage", (one.node for one in draft.stages), checker.report)
     for one in draft.stages[:-1]:
         if one.part.cleanup:
-            message = "A cleanup stage must come last: it undoes everything of the run."
-            checker.report(one.node.problem(message, "Move it to the end of the lab."))
+            checker.report(one.node.problem(*_say("cleanup first")))
     doing = {at: one for at, one in enumerate(draft.stages) if not one.part.cleanup}
     settled = {at: checker.stage(stage) for at, stage in doing.items()}
     # At this point every name is known, and nothing is undone yet.
@@ -63,13 +70,9 @@ def _check_profiles(draft: LabDraft, scope: Names) -> None:
         if name in _TAKEN or name in made:
             scope.report(at.problem(f"There is already a profile {name}.", "Use another name."))
         if not (shell or one_way):
-            message = f"The profile {name} must have exactly one way to get its credentials."
-            fix = "Give it role_arn with source_profile or web_identity_token_file, or"
-            fix += " credential_process alone, or environment with profile or option."
-            scope.report(at.problem(message, fix))
+            scope.report(at.problem(*_say("several ways", name=name)))
         if settings.credential_process and not alone:
-            message = "credential_process can't be combined with other settings."
-            scope.report(at.problem(message, "Leave the others out."))
+            scope.report(at.problem(*_say("process and others")))
         known = made if shell else {*made, *before}
         for source in (one for one in settings.sources if one not in known):
             fix = "Name one that a step makes"
@@ -104,11 +107,9 @@ class _Checker:
     def stage(self, draft: StageDraft) -> Stage:
         stage, node = draft.part, draft.node
         if stage.cleanup and draft.steps:
-            message = "A cleanup stage can't have steps: it undoes those of the others."
-            self.report(node.keys["steps"].problem(message, "Leave `steps` out."))
+            self.report(node.keys["steps"].problem(*_say("steps in cleanup")))
         if not (stage.cleanup or draft.steps or draft.checks) and not draft.spoiled:
-            message = "This stage does nothing and proves nothing."
-            self.report(node.problem(message, "Give it `steps`, or a `checkpoint`."))
+            self.report(node.problem(*_say("empty stage")))
         steps = tuple(self.step(step) for step in draft.steps)
         for check in draft.checks:
             self.check(check, cleanup=stage.cleanup)
@@ -130,8 +131,7 @@ class _Checker:
         key, at = next(one for one in node.keys.items() if one[0] in _INSTEAD)
         others = sorted({*node.keys} - {key, "title", "why"})
         if others:
-            message = f"{key} replaces the call: {', '.join(others)} can't be used with it."
-            self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
+            self.report(at.problem(*_instead(key, others)))
         if key == "token":
             self.scope.check_texts(node.value[key])
             self.scope.names["token"] = TOKEN
@@ -150,15 +150,11 @@ class _Checker:
         self._gates(draft)
         if check.fails:
             if check.expect:
-                message = "A call that fails has no response for `expect`."
-                self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
+                self.report(node.keys["expect"].problem(*_say("no response")))
             if not check.because and not draft.unclear("because"):
-                message = "This check expects a refusal, but does not say why AWS refuses."
-                self.report(node.keys["fails"].problem(message, "Add `because:` with the reason."))
+                self.report(node.keys["fails"].problem(*_say("no reason")))
         elif operation and operation.changes and not draft.unclear("fails"):
-            message = f"A check must not change anything, but {check.call} does."
-            fix = "Make it a step, or say that it `fails`."
-            self.report(node.value["call"].problem(message, fix))
+            self.report(node.value["call"].problem(*_say("changing check", call=check.call)))
         if check.expect:
             self.scope.query(node.value["expect"], operation.output if operation else ANYTHING)
 
@@ -167,30 +163,24 @@ class _Checker:
         check, node, report = draft.part, draft.node, ruled(self.report, "denial")
         named = "by" in node.value
         if named and not check.fails and not draft.unclear("fails"):
-            message = "Only a refusal has gates, but this call is expected to succeed."
-            report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
+            report(node.keys["by"].problem(*_say("gates of a success")))
         if check.key and not named:
-            message = "`key` says which condition key decides, but no gate is named."
-            report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
+            report(node.keys["key"].problem(*_say("key without gate")))
         if key := node.get("key"):
             self.scope.check_texts(key)
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and not draft.unclear("by"):
-            message = f"{denied[0]} can have many reasons, and this check does not name the gate."
-            fix = f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`,"
-            fix += " for a rule of the service itself."
-            report(node.keys["fails"].problem(message, fix))
+            says = _say("no gate", code=denied[0], gates=", ".join(Gate))
+            report(node.keys["fails"].problem(*says))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
         check, node = draft.part, draft.node
         at = node.keys["profiles_gone"]
         if not cleanup:
-            message = "Profiles are removed only in a cleanup stage."
-            self.report(at.problem(message, "Move this check there."))
+            self.report(at.problem(*_say("profiles gone early")))
         others = sorted({"as", "call", "with", "expect", "fails", "within"} & node.value.keys())
         if others:
-            message = f"profiles_gone replaces the call: {', '.join(others)} can't be used with it."
-            self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
+            self.report(at.problem(*_instead("profiles_gone", others)))
         for number, name in enumerate(check.profiles_gone):
             self.scope.identity(node.value["profiles_gone"].items[number], name, node)
         for name in check.profiles_gone:
@@ -207,8 +197,7 @@ class _Checker:
                 shape = self.scope.query(node, known) if isinstance(node.value, str) else ANYTHING
                 if holds_secret(shape):
                     body = " or an object's body" if known is not response else ""
-                    fix = "Name other fields, use `profile`, or compare it in a check's `expect`."
-                    self.report(node.problem(f"This would {key} a secret{body}.", fix))
+                    self.report(node.problem(*_say("secret", key=key, body=body)))
                 if key == "save":
                     self.scope.names[name] = shape
         self._profile(draft, response)
@@ -223,17 +212,13 @@ class _Checker:
         source = draft.node.value["profile"].value["from"]
         shape = self.scope.query(source, response)
         missing = [name for name in ("AccessKeyId", "SecretAccessKey") if name not in shape.members]
-        fix = "Name the structure that has them, such as AccessKey or Credentials."
         if shape.kind != "document" and missing:
-            message = f"There are no credentials here: {' and '.join(missing)} are missing."
-            self.report(source.problem(message, fix))
+            self.report(source.problem(*_say("no credentials", missing=" and ".join(missing))))
         elif response is not ANYTHING and not _is_handed_out(source, shape):
-            message = "These credentials do not come unchanged from AWS's response."
-            self.report(source.problem(message, fix))
+            self.report(source.problem(*_say("changed credentials")))
         if profile.name in _TAKEN:
-            message = f"The profile {profile.name} is reserved."
             name = draft.node.value["profile"].value["name"]
-            self.report(name.problem(message, "Give it another name."))
+            self.report(name.problem(*_say("reserved profile", name=profile.name)))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
 
     # How each step is undone
@@ -248,9 +233,8 @@ class _Checker:
             if left and not draft.unclear("undo"):
                 undo = self._opposite(step)
                 example = f"`undo: {undo}`" if undo else "`undo:` and the call that undoes it"
-                message = f"{step.call} changes the account, and nothing says how to undo that."
-                fix = f"Add {example}, or `undo: none` if there is nothing to undo."
-                self.undoing(draft.node.value["call"].problem(message, fix))
+                says = _say("no undo", call=step.call, example=example)
+                self.undoing(draft.node.value["call"].problem(*says))
             return step.undo
         undos = zip(draft.part.undo, node.items or [node], strict=False)
         return tuple(self._undo(undo, at, draft) for undo, at in undos)
@@ -267,24 +251,20 @@ class _Checker:
         called = node.get("call") or node
         operation = self.calls.operation(undo.call, called)
         if operation and not operation.changes:
-            message = f"{undo.call} changes nothing, so it undoes nothing."
-            self.undoing(called.problem(message, "Name the call that deletes or restores it."))
+            self.undoing(called.problem(*_say("reading undo", call=undo.call)))
         identity = undo.identity or draft.part.identity
         named = node.get("as")
         usable = not named or self.scope.identity(named, identity, node)
         if usable and identity in self.scope.temporary:
-            message = f"When cleanup runs, the credentials of {identity} may have expired."
-            fix = "Use another identity for the undo: {as: admin, ...}."
-            self.undoing((named or node).problem(message, fix))
+            self.undoing((named or node).problem(*_say("temporary undo", identity=identity)))
         params, missing = undo.params, list[str]()
         if params is None:
             params, missing = self.calls.derived(operation, draft.part.params)
             unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
             if missing and not unknown:
                 names = ", ".join(missing)
-                message = f"{undo.call} needs {names}, which the step's `with` lacks."
-                all_of_them = ", ".join(f"{name}: ..." for name in (*params, *missing))
-                fix = f"Write undo: {{call: {undo.call}, with: {{{all_of_them}}}}}."
+                every = ", ".join(f"{name}: ..." for name in (*params, *missing))
+                message, fix = _say("undo lacks", call=undo.call, names=names, every=every)
                 opposite = self._opposite(draft.part)
                 if opposite not in (None, undo.call):
                     fix = f"Did you mean {opposite}? If not: {fix[0].lower()}{fix[1:]}"
@@ -308,8 +288,7 @@ class _Checker:
         for name, value in _named(env).items():
             alike = name.startswith(_MINDED["beginnings"]) or name.endswith(_MINDED["endings"])
             if alike or name in _MINDED["names"]:
-                message = f"Shells or programs use the variable {name}."
-                self.lesson(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
+                self.lesson(env.keys[name].problem(*_say("minded variable", name=name)))  # type: ignore[union-attr]
             self.scope.check_texts(value)
 
     def _access(self, lab: LabFile, access: Node | None) -> None:
@@ -329,8 +308,7 @@ class _Checker:
         for change, node in changes if named or not access else ():
             cell, key = cells.get(change.cell), (change.cell, change.identity)
             if first.setdefault(key, node) is not node:
-                message = f"This cell is here twice; first in line {first[key].line}."
-                self.lesson(node.problem(message, "Leave one of them out."))
+                self.lesson(node.problem(*_say("cell twice", line=first[key].line)))
             if change.cell not in named:
                 fix = did_you_mean(change.cell, named, "Add it to `access`.")
                 self.lesson(node.problem(f"The access table has no cell {change.cell}.", fix))
@@ -373,8 +351,8 @@ def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
         if not isinstance(node.value, str):
             continue
         if node.value in first:
-            message = f"The {what} {node.value} is there twice; first in line {first[node.value]}."
-            report(node.problem(message, "Give it another id."))
+            says = _say("twins", what=what, id=node.value, line=first[node.value])
+            report(node.problem(*says))
         first.setdefault(node.value, node.line)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from stslab.lab.checking import shapes
 from stslab.lab.checking.shapes import ANYTHING, STRING, Shape, structure
@@ -11,10 +12,13 @@ from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Hole
-from stslab.lab.reading.problems import did_you_mean
+from stslab.lab.reading.problems import did_you_mean, said
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import in_order, names_used, roots
+from stslab.structures import beside
 from stslab.vocabulary import ADMIN
+
+_say = partial(said, beside(__file__, "names.yaml"))
 
 BASE: Mapping[str, Shape] = {
     "run": structure({"id": STRING}),
@@ -62,9 +66,8 @@ class Names:
             return ANYTHING
         for almost in () if "Sub" in node.value else _ALMOST.finditer(node.value):
             if almost[1] in self.names:
-                message = f"{almost[0]} is not an expression: it stays as it is."
-                fix = f"Write ${{{{ {almost[1]}{almost[2]} }}}}."
-                self.report(node.problem_at(almost.start(), message, fix))
+                says = _say("almost", text=almost[0], path=almost[1] + almost[2])
+                self.report(node.problem_at(almost.start(), *says))
         found = [self._hole(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
         return found[0] if whole else STRING
@@ -78,8 +81,7 @@ class Names:
             return ANYTHING
         for hole in holes:
             if shapes.holds_secret(self._hole(node, hole)):
-                message = "The token is a secret: use it only in the parameters of a call."
-                self.report(node.problem_at(hole.inner, message, "Leave it out."))
+                self.report(node.problem_at(hole.inner, *_say("secret")))
         tree = expressions.bound(tree, tuple(node.value[hole.start : hole.end] for hole in holes))
         return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
@@ -97,14 +99,9 @@ class Names:
 
     def _unknown(self, name: str) -> tuple[str, str]:
         if name in self.later:
-            message = f"{name} is not known yet: it is saved only in line {self.later[name]}."
-            return message, "Refer to it in a later step or check."
-        if name == "token":
-            return "There is no token.", "Ask for one in a step: token: {sub: ..., aud: ...}."
-        if name == "tokens":
-            return "The lab declares no tokens.", "Add `tokens:` {NAME: {sub: ..., aud: ...}}."
+            return _say("later", name=name, line=self.later[name])
         if name in LIVE:
-            return f"{name} changes each time it is used.", "Use it in a step or a check."
+            return _say(name if name in {"token", "tokens"} else "live", name=name)
         return f"There is no name {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
     def _complainer(self, node: Node, start: int, text: str) -> shapes.Complain:
@@ -138,8 +135,7 @@ class Names:
         names = names_used(dict(settings.values)) - {"token_file"}
         names |= {"token"} if settings.web_identity_token_file else set()
         if missing := sorted(names - self.names.keys()):
-            message = f"The profile {name} needs {missing[0]}, which is not known yet."
-            self.report(node.problem(message, "Use it in a later step or check."))
+            self.report(node.problem(*_say("profile later", name=name, needs=missing[0])))
             return False
         return all(self.identity(node, source, node) for source in settings.sources)
 
@@ -165,8 +161,7 @@ def declare(draft: LabDraft, scope: Names) -> None:
     _note_later(draft, scope, named)
     for name, node in named.items():
         if name in RESERVED and variables:
-            message = f"The name {name} is reserved."
-            scope.report(variables.keys[name].problem(message, "Give the variable another name."))
+            scope.report(variables.keys[name].problem(*_say("reserved", name=name)))
         whole = isinstance(node.value, str) and node.value.startswith(expressions.OPEN)
         scope.names.setdefault(name, ANYTHING if whole else shapes.shape_of(node.plain()))
     for node in named.values():
@@ -177,8 +172,7 @@ def declare(draft: LabDraft, scope: Names) -> None:
     scope.names |= {"now": STRING, "mfa": ANYTHING}
     _, circle = in_order({name: node.plain() for name, node in named.items()})
     if circle:
-        message = f"These variables refer to each other in a circle: {', '.join(circle)}."
-        scope.report(named[circle[0]].problem(message, "Give one of them a fixed value."))
+        scope.report(named[circle[0]].problem(*_say("circle", names=", ".join(circle))))
 
 
 def _note_later(draft: LabDraft, scope: Names, named: Mapping[str, Node]) -> None:

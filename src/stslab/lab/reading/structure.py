@@ -198,7 +198,7 @@ class _Reader:
 
     def _value(self, found: inspect.Type, node: Node, key: str) -> object:
         kind, extra = plain_type(found)
-        if node.value is None:
+        if node.value is None or (node.value == [] and getattr(kind, "min_length", 0)):
             return self._bad(node, *_empty(key))
         if "read" in extra:
             try:
@@ -208,8 +208,6 @@ class _Reader:
         if node.value == extra.get("none", ...):
             return ()
         if isinstance(kind, inspect.VarTupleType):
-            if kind.min_length and node.value == []:
-                return self._bad(node, *_empty(key))
             return self._tuple(kind.item_type, node, key, one=bool(extra.get("one")))
         return self._item(kind, node, key)
 
