@@ -343,4 +343,4 @@ def test_the_id_of_one_that_was_deleted_is_explained():
     request = Request(Principal.from_arn(ALICE), "sts:AssumeRole", role, {})
     told = "\n".join(lines(authorize(request, Policies(resource=trust))))
     assert "AIDACKCEVSQ6C2EXAMPLE" in told
-    assert f"has {ALICE} (AWS shows such an id for a user or role that was deleted)" in told
+    assert f"has {ALICE} (AWS shows an id in place of the ARN of one that was deleted)" in told

@@ -20,7 +20,7 @@ MARKS: Final[Mapping[bool | None, str]] = {True: "✔", False: "✘", None: "·"
 # IAM User Guide, "IAM policy elements: Variables and tags", "AWS JSON policy elements: Principal".
 _NOTES: Final[Mapping[str, str]] = {
     r"(?s).*\$\{": " (a variable is literal text if it has no value, or Version is not 2012-10-17)",
-    r"A(IDA|ROA)[A-Z0-9]{12,}\Z": " (AWS shows such an id for a user or role that was deleted)",
+    r"A(IDA|ROA)[A-Z0-9]{12,}\Z": " (AWS shows an id in place of the ARN of one that was deleted)",
 }
 """What to say of such a text in a policy."""
 
