@@ -87,6 +87,7 @@ def test_no_structure_hides_a_known_secret(value):
         f'{{"SessionToken": "{SECRET}"}}',
         f"password: {SECRET}, more",
         f"aws_session_token={SECRET}",
+        f"b'<AccessKey><SecretAccessKey>{SECRET}</SecretAccessKey>'",
     ],
 )
 def test_named_secrets_in_a_text_are_hidden(text):

@@ -19,7 +19,7 @@ SECRET_KEYS = frozenset(Path(__file__).with_name("redaction.txt").read_text("asc
 
 
 _NAMED = re.compile(
-    r"((?:secret|token|password)\w*['\"]?\s*[:=]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,)}]+)", re.IGNORECASE
+    r"(?i)((?:secret|token|password)\w*['\"]?\s*[:=>]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,)}]+)"
 )
 
 
@@ -54,7 +54,7 @@ def redact_text(text: str, secrets: Collection[str]) -> str:
 
 
 def redact_named(text: str) -> str:
-    """``text`` without the values in ``secret=...`` or ``"token": ...``."""
+    """``text`` without the values in ``secret=...``, ``"token": ...`` or ``<Secret>...``."""
     return _NAMED.sub(rf"\1{HIDDEN}", text)
 
 

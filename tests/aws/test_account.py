@@ -54,8 +54,9 @@ def test_a_missing_answer_is_lost_and_the_call_is_not_repeated(endpoint, account
     assert len(endpoint.asked) == 1
 
 
-def test_an_unreadable_answer_is_lost(endpoint, account):
-    endpoint.then(200, b"<html>login to the hotel's network</html")
+@pytest.mark.parametrize("body", [b"<html>login to the hotel's network</html", b"<html/>"])
+def test_an_unreadable_answer_is_lost(endpoint, account, body):
+    endpoint.then(200, body)
     assert isinstance(get_user(account), Lost)
 
 

@@ -1,5 +1,6 @@
 """The variables of `stslab env` make the aws CLI use the target, in every shell."""
 
+import os
 import subprocess
 
 import pytest
@@ -73,6 +74,10 @@ def test_fish_quoting(changes):
         ({"HTTP_PROXY": "http://p"}, "127.0.0.1"),
         ({"http_proxy": "http://p", "NO_PROXY": "a.b"}, "a.b,127.0.0.1"),
         ({"HTTP_PROXY": "http://p", "no_proxy": "127.0.0.1"}, None),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "a.b, 127.0.0.1"}, None),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "*"}, None),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "127.0.0.11"}, "127.0.0.11,127.0.0.1"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "a", "NO_PROXY": "127.0.0.1"}, "a,127.0.0.1"),
     ],
 )
 def test_calls_to_this_machine_go_past_a_proxy(tmp_path, monkeypatch, environ, value):
@@ -82,3 +87,47 @@ def test_calls_to_this_machine_go_past_a_proxy(tmp_path, monkeypatch, environ, v
         monkeypatch.setenv(name, given)
     files = ProfileFiles(tmp_path, "us-east-1")
     assert environment.variables(files, "us-east-1").get("NO_PROXY") == value
+
+
+@pytest.fixture
+def own_settings(monkeypatch, tmp_path):
+    for name in (*environment.SET, environment.OWN, "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "AWS_PROFILE": "it's mine",
+        "AWS_CONFIG_FILE": "own/config",
+        "AWS_ACCESS_KEY_ID": "AKIAME",
+        "AWS_SECRET_ACCESS_KEY": "HIDDENSECRET",
+        "AWS_SESSION_TOKEN": "HIDDENTOKEN",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return {**given, "AWS_CONFIG_FILE": str(tmp_path / "own/config")}
+
+
+def test_the_learners_own_settings_are_kept_without_secrets(own_settings, monkeypatch, tmp_path):
+    files = ProfileFiles(tmp_path / "p", "us-east-1", "http://127.0.0.1:1")
+    before = environment.own()
+    changes = environment.variables(files, "us-east-1")
+    assert "HIDDEN" not in environment.script(changes, "sh") + before
+    inside = environment.applied(changes)
+    for name in own_settings:
+        monkeypatch.delenv(name)
+    for name, value in inside.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir("/")
+    ended = environment.applied(environment.taken_back())
+    assert environment.own() == before  # also inside, where files of ours are named
+    kept = {name: ended.get(name) for name in own_settings}
+    gone = {"AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None}
+    assert kept == {**own_settings, **gone}
+    assert environment.OWN not in ended
+
+
+def test_keys_that_are_set_later_stay(own_settings, monkeypatch, tmp_path):
+    monkeypatch.setenv(environment.OWN, environment.own())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANEW")
+    environment.take_back()
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIANEW"
+    assert environment.OWN not in os.environ

@@ -5,7 +5,7 @@ from tests.aws.conftest import ADMIN
 from tests.aws.endpoint import error
 
 from stslab import resources
-from stslab.aws import guard, target
+from stslab.aws import environment, guard, target
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.clients import own_clients
 from stslab.aws.guard import says_production
@@ -55,6 +55,47 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
     assert "export-credentials --format process --profile work" in (
         profiles.config_file.read_text()
     )
+
+
+def test_the_profile_admin_is_who_the_guard_saw(tmp_path, monkeypatch):
+    """Also where variables say who the learner is, and with the variables of `stslab env`."""
+    for name in (*environment.SET, environment.OWN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "my sandbox")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/elsewhere/config")
+    info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
+    files = target.Target(info, own={"admin": "", "partner": "the other"}).profiles(tmp_path / "p")
+    variables = environment.variables(files, "us-east-1")
+    written = files.config_file.read_text()
+    runs = "AWS_CONFIG_FILE=/elsewhere/config 'AWS_PROFILE=my sandbox' aws configure export-credent"
+    assert written.count(runs) == 3
+    assert "--format process --profile 'the other'\n" in written
+    for name, value in environment.applied(variables).items():
+        monkeypatch.setenv(name, value)
+    again = target.Target(info, own={"admin": "", "partner": "the other"}).profiles(tmp_path / "p")
+    again.prepare()
+    assert files.config_file.read_text() == written
+
+
+def test_a_variable_adds_no_line_to_the_profiles(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/x\ncredential_process = evil")
+    info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
+    with pytest.raises(CredentialsError, match="characters it can't have"):
+        target.Target(info, own={"admin": ""}).profiles(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"{}", b"<a/>", b"", b"<!DOCTYPE a [<!ENTITY b 'c'>]>"]
+)
+def test_an_answer_that_is_not_awss(endpoint, signed_in, body):
+    clients = own_clients(url=endpoint.url)
+    endpoint.then(200, body)
+    with pytest.raises(RunError, match="could not ask AWS who you are"):
+        guard.identify(clients)
+    endpoint.then(200, body)
+    assert guard.alias(clients) is None
+    endpoint.then(200, body)
+    assert guard.reach(clients)[1]
 
 
 def test_the_name_of_an_endpoint_fits_a_folder():

@@ -1,11 +1,13 @@
 """A real account, as far as it can be had: the target aws, at an account that is another's."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
+from tests import programs
 from tests.e2e.learner import ACCOUNT, CONSENT, REGION, Learner, a_learner, settings
 from tests.e2e.machine import CLAIMS, LAB, Machine
 
@@ -406,6 +408,39 @@ def test_a_lab_with_two_accounts(learner: Learner):
     assert f"lets in account {PARTNER}, the lab's other account" in " ".join(done.out.split())
     report = json.loads(learner.stslab("report", "--json").out)
     assert (report["proved"], report["clean"]) == (12, True)
+    learner.transcript.append("own files changed by the test")
+
+
+@pytest.mark.needs("aws2")
+@pytest.mark.parametrize("by", ["profile", "variable", "file", "keys"])
+def test_a_shells_admin_is_who_the_guard_saw(learner: Learner, tmp_path: Path, by: str):
+    """The learner's default profile is for another account, which nothing may reach."""
+    learner.write("config", f"[default]\nregion = {REGION}\n[profile mine]\nregion = {REGION}\n")
+    _, key, secret = learner._reached()
+    keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
+    knows = "".join(f"{name} = {value}\n" for name, value in keys.items())
+    assert learner.cloud is not None
+    other = settings(learner.cloud.state / "profiles" / "sandbox" / "credentials")["partner"]
+    (tmp_path / "own").write_text(f"[default]\n{knows}")
+    other_knows = "".join(f"{name} = {value}\n" for name, value in other.items())
+    learner.write("credentials", f"[default]\n{other_knows}[mine]\n{knows}")
+    named, variables = {
+        "profile": ("--profile mine", {}),
+        "variable": ("", {"AWS_PROFILE": "mine"}),
+        "file": ("", {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "own")}),
+        "keys": ("", {name.upper(): value for name, value in keys.items()}),
+    }[by]
+    become = f'eval "$({sys.executable} -m stslab env --shell sh --target aws {named})"'
+    asks = f"{programs.find('aws2')} sts get-caller-identity --query Account --output text"
+    path = f"{tmp_path}:{learner.environ['PATH']}"
+    (tmp_path / "aws").symlink_to(str(programs.find("aws2")))
+    done = learner.runs_in("sh", "-c", f"{become}; {become}; {asks}", PATH=path, **variables)
+    assert PARTNER not in done.said
+    assert (ACCOUNT in done.out) == (by != "keys"), done.said  # keys can't be asked for again
+    ended = f'eval "$({sys.executable} -m stslab env --shell sh --target aws --unset)"'
+    done = learner.runs_in("sh", "-c", f"{become}; {ended}; {asks} {named}", PATH=path, **variables)
+    assert PARTNER not in done.said
+    assert (ACCOUNT in done.out) == (by != "keys"), done.said
     learner.transcript.append("own files changed by the test")
 
 

@@ -34,7 +34,9 @@ _NOT_IMPLEMENTED, _NO_STORAGE = 501, 507
 # The request was never sent: it can't have taken effect.
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 # The request may have been sent, and its outcome is unknown.
-_NO_ANSWER = (boto.HTTPClientError, boto.IncompleteReadError, ResponseParserError)
+_UNREADABLE = (ResponseParserError, LookupError, TypeError)  # botocore's, for what is not AWS's
+_NO_ANSWER = (boto.HTTPClientError, boto.IncompleteReadError, *_UNREADABLE)
+FAILED = (boto.BotoCoreError, AttributeError, ValueError, *_UNREADABLE)
 _NO_CREDENTIALS = tuple(
     getattr(boto, name)
     for name in """
@@ -81,7 +83,7 @@ class Boto3Account:
 
     def credentials_now(self, identity: str) -> ports.Credentials | None:
         """As ``credentials``; None also where getting them fails."""
-        with suppress(boto.ClientError, boto.BotoCoreError, CredentialsError):
+        with suppress(boto.ClientError, CredentialsError, *FAILED):
             return self.credentials(identity)
         return None
 
@@ -115,7 +117,7 @@ class Boto3Account:
         except boto.ClientError as error:
             response = error.response
             outcome = refusal(error.response)
-        except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
+        except FAILED as error:
             outcome = failure(error, local=self._clients.local)
         own = call.identity == ADMIN or call.identity in self._own
         if own and isinstance(outcome, ports.Refusal) and outcome.code in ENDED:

@@ -16,6 +16,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
 
+from stslab.aws import environment
 from stslab.aws.catalogue import loader
 from stslab.errors import RunError
 from stslab.runner.ports import Credentials
@@ -121,6 +122,7 @@ def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
     Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``, else the profile's
     ``endpoint_url``. A URL for a single service is ignored.
     """
+    environment.take_back()
     ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     own_region, own_url = "", os.environ.get("AWS_ENDPOINT_URL", "")
     with suppress(BotoCoreError):

@@ -1,7 +1,8 @@
 """Environment variables that make the aws CLI and SDKs use the target and stslab's profiles.
 
 AWS SDKs and Tools Reference Guide, "Environment variables list". Variables that take
-precedence over profiles are unset.
+precedence over profiles are unset. The learner's own settings among them are kept in one
+variable, without their secrets: who the learner is on a real account depends on them.
 """
 
 import os
@@ -10,15 +11,14 @@ import shlex
 from collections.abc import Mapping
 
 from stslab.aws.profiles import ProfileFiles
+from stslab.home import expanded
+from stslab.structures import beside
 from stslab.vocabulary import ADMIN
 
-_GONE = """
-    AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN
-    AWS_DEFAULT_PROFILE AWS_ROLE_ARN AWS_ROLE_SESSION_NAME AWS_WEB_IDENTITY_TOKEN_FILE
-    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI
-    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_ENDPOINT_URL AWS_ENDPOINT_URL_IAM AWS_ENDPOINT_URL_S3
-    AWS_ENDPOINT_URL_STS
-"""
+_VARIABLES = beside(__file__, "environment.yaml")
+SET: list[str] = _VARIABLES["set"].split()
+_SECRET, _GONE = _VARIABLES["secret"].split(), _VARIABLES["gone"].split()
+OWN = "STSLAB_OWN_AWS"
 _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
 _HERE = "127.0.0.1"  # to which no proxy leads
 
@@ -26,11 +26,11 @@ _HERE = "127.0.0.1"  # to which no proxy leads
 def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
     """The variables to set, with None for those to unset. Writes the profile files."""
     profiles.prepare()
-    gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, os.environ)]
+    gone = [*_SECRET, *_GONE, *filter(_ENDPOINT.fullmatch, os.environ)]
     proxied = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy")
-    direct = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     past = {}
-    if proxied and _HERE not in direct:
+    if proxied and not {_HERE, "*"} & set(re.split(r"[\s,]+", direct)):
         past = dict.fromkeys(("NO_PROXY", "no_proxy"), f"{direct},{_HERE}".lstrip(","))
     return {
         **dict.fromkeys(gone),
@@ -41,7 +41,36 @@ def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
+        OWN: own(),
     }
+
+
+def own() -> str:
+    """The learner's own settings, as quoted words ``NAME=VALUE``; of keys only the id.
+
+    A key's id without its secret makes AWS's programs fail, instead of calling as somebody else.
+    """
+    take_back()
+    found = {name: os.environ[name] for name in (*SET, *_GONE) if name in os.environ}
+    for name in SET[:2]:  # files, which a program may read from another folder
+        found |= {name: str(expanded(os.path.expandvars(found[name])))} if name in found else {}
+    return shlex.join(f"{name}={value}" for name, value in found.items())
+
+
+def taken_back() -> dict[str, str | None]:
+    """What ends the changes of :func:`variables`; what was set since then stays."""
+    words = shlex.split(os.environ.get(OWN, ""))
+    kept = dict(word.split("=", 1) for word in words)
+    since = os.environ.keys() - SET
+    return {**dict.fromkeys((*SET, OWN)), **{n: v for n, v in kept.items() if n not in since}}
+
+
+def take_back() -> None:
+    """Give this process the learner's own settings, also after ``eval "$(stslab env)"``."""
+    if OWN in os.environ:
+        settings = applied(taken_back())
+        os.environ.clear()
+        os.environ.update(settings)
 
 
 def applied(changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 from botocore import exceptions as boto
 
-from stslab.aws.account import Response, failure, no_credentials, refusal
+from stslab.aws.account import FAILED, Response, failure, no_credentials, refusal
 from stslab.aws.clients import NOBODY, OWN, Clients, is_local, own_clients
 from stslab.aws.target import AWS, LOCAL_PACE, Target, denied_accounts, name_of
 from stslab.errors import CredentialsError, RunError
@@ -48,7 +48,7 @@ def identify(clients: Clients) -> Learner:
             f"AWS refused your credentials ({refused.code}): {refused.message}",
             f"Sign in again or set new ones, and test them: aws sts get-caller-identity{named}.",
         ) from error
-    except boto.BotoCoreError as error:
+    except FAILED as error:
         outcome = failure(error, local=False)
         message = outcome.message if isinstance(outcome, Refusal) else outcome.text
         fix = "Check the network, the region and the endpoint, and try again."
@@ -258,7 +258,7 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
 
 def _ask_iam(clients: Clients, method: str, **params: object) -> Response | None:
     """IAM's response; None if IAM refused the call or didn't answer."""
-    with suppress(boto.ClientError, boto.BotoCoreError):
+    with suppress(boto.ClientError, *FAILED):
         answer: Response = getattr(clients.client("iam", OWN, patient=True), method)(**params)
         return answer
     return None
@@ -278,7 +278,7 @@ def reach(clients: Clients) -> tuple[str, str, datetime | None]:
         response: Response = client.get_caller_identity()
     except boto.ClientError as error:
         response = error.response
-    except boto.BotoCoreError as error:
+    except FAILED as error:
         return url, type(error).__name__, None
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     with suppress(ValueError, TypeError):

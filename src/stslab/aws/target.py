@@ -2,14 +2,16 @@
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stslab.aws import environment
 from stslab.aws.embedded import Control
-from stslab.aws.profiles import ProfileFiles
+from stslab.aws.profiles import ProfileFiles, require
 from stslab.errors import UsageError
 from stslab.home import location
 from stslab.runner.journal.records import RunRecord
@@ -69,9 +71,11 @@ def selecting(run: RunRecord, command: str) -> str:
 
 def _own_credentials(profile: str) -> str:
     """The command that prints the learner's credentials, from the learner's own AWS files."""
-    named = f" --profile {profile}" if profile else ""
-    clean = "-u AWS_CONFIG_FILE -u AWS_SHARED_CREDENTIALS_FILE -u AWS_PROFILE"
-    return f"env {clean} aws configure export-credentials --format process{named}"
+    named = f" --profile {shlex.quote(profile)}" if profile else ""
+    ours, own = " ".join(f"-u {name}" for name in environment.SET), environment.own()
+    process = f"env {ours} {own} aws configure export-credentials --format process{named}"
+    require(ADMIN, {"credential_process": process})
+    return process
 
 
 # -- the deny list: accounts on which no lab may run -------------------------------------------

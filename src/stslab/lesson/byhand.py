@@ -21,7 +21,7 @@ from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.references import resolvable
 from stslab.lesson import access
-from stslab.lesson.evidence import call_of, statements_of
+from stslab.lesson.evidence import WORDS, call_of, statements_of
 from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
 from stslab.runner.events import StepDiffers
@@ -38,11 +38,6 @@ _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
 _HOLD = "This must hold too: {}."
-_UNPLACED = (
-    "The session that you asked for last is in no profile yet. `aws configure set` puts each of"
-    " its three parts into the profile {0}: `aws configure set aws_access_key_id ... --profile"
-    " {0}`, then aws_secret_access_key and aws_session_token."
-)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -209,7 +204,7 @@ class ByHand:
         last = max(asked.items(), key=lambda pair: pair[1].asked, default=None)
         held = filter(None, map(calls.profiles.get, calls.profiles.names()))
         if last and last[1].asked >= since and last[0] not in {one.access_key_id for one in held}:
-            yield _UNPLACED.format(wanted[0])
+            yield WORDS["said"]["unplaced"].format(wanted[0])
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint for a task, and whether it is the last: the caller shows the command."""

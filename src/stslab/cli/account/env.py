@@ -23,9 +23,6 @@ _LENT: Mapping[str, tuple[str, str]] = {
     "partner-root": ("root-key", PARTNER),
 }
 _SHELLS = ("sh", "bash", "zsh", "fish")
-_OURS = """
-    AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_PAGER
-""".split()
 _INSIDE, _NAMED = "STSLAB_SHELL", "STSLAB_SANDBOX"
 _HINT = 'PS1="(stslab) $PS1"\n'
 _HINT_OF_FISH = """
@@ -87,7 +84,8 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
-        changes = dict.fromkeys((*_OURS, _NAMED, *lab_variables(where.target)))
+        names = (_NAMED, *lab_variables(where.target))
+        changes = {**environment.taken_back(), **dict.fromkeys(names)}
     else:
         _, changes = _become(where, name)
     click.echo(environment.script(changes, syntax), nl=False)

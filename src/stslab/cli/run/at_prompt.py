@@ -6,7 +6,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.cli.run.exercises import Exercise
-from stslab.cli.run.here import Here
+from stslab.cli.run.here import TEXTS, Here
 from stslab.cli.run.prompt import WORDS, Prompt, Quit, Skip, Typed
 from stslab.errors import StslabError
 from stslab.lab.model import Check, Stage
@@ -19,17 +19,6 @@ from stslab.render.lesson.screen import Heard, Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import UNFINISHED, Prediction
 from stslab.runner.ports import Call
-
-_RUNS = (
-    "After a profile's name, as in `admin $`, and where Enter tries again, any other line runs in a"
-    " shell, with the lab's profiles."
-)
-_COMPARE = (
-    "Which of the policies that are shown allow this call, and does one deny it? Which of them have"
-    " to allow it? A digit answers; `policies` shows the full policies."
-)
-_LATER = "`more` explains more after the question: now it could give the answer away."
-_NO_POLICY = "No policy is shown: does this call need one that allows it? A digit answers."
 
 
 class AtPrompt:
@@ -122,7 +111,7 @@ class AtPrompt:
         paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
         paper.blank()
         paper.fields(words, indent=3)
-        paper.prose(_RUNS, indent=1, apart=True)
+        paper.prose(TEXTS["runs"], indent=1, apart=True)
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         asking = isinstance(scene, Asking)
@@ -157,8 +146,9 @@ class AtPrompt:
         if not isinstance(scene, Asking):
             return f"`{word}` does nothing here."
         if word == "more":
-            return _LATER
-        return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY
+            return TEXTS["later"]
+        shown = any(met.documents for met in scene.evidence.values())
+        return TEXTS["compare" if shown else "no policy"]
 
     # The question before a check, and its answer
 

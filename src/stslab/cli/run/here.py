@@ -31,15 +31,9 @@ from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 from stslab.sandbox.pipeline.log_file import Tail, newest_first
 from stslab.sandbox.server.client import control, ensure
+from stslab.structures import beside
 
-_NO_AWS = (
-    "There is no aws command here. `python -m pip install 'stslab[cli]'` installs it. The lab's"
-    " own commands run without it if they are unchanged."
-)
-_ONE_LINE = (
-    "Variables that begin with AWS_ last for this line only, since the prompt shows who calls."
-    " To call as somebody else, add `--profile NAME` to a command."
-)
+TEXTS: dict[str, str] = beside(__file__, "texts.yaml")
 _FRESH = 2.0  # seconds
 
 
@@ -164,9 +158,9 @@ class Here:
         new = {name: value for name, value in known.items() if environ.get(name) != value}
         own_names.update((name, value) for name, value in new.items() if name[:4] != "AWS_")
         if not new.keys() <= own_names.keys():
-            return _ONE_LINE
+            return TEXTS["one line"]
         lacks = not shutil.which("aws", path=path)
-        return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
+        return TEXTS["no aws"] if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 
     def why(self, paper: Paper, stage: Stage | None) -> None:
         """Explain the run's last failure: in full, or in a stage by hand more each time."""

@@ -16,7 +16,7 @@ from stslab.cli.failures import Interrupted, for_same_run
 from stslab.cli.progress import labs_to_do, progress
 from stslab.cli.run.at_prompt import AtPrompt
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
-from stslab.cli.run.here import Here, no_command
+from stslab.cli.run.here import TEXTS, Here, no_command
 from stslab.cli.run.prompt import Prompt, Quit, Skip, Typed
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
@@ -35,19 +35,6 @@ from stslab.runner.journal.records import UNFINISHED, CheckRecord, How, Predicti
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 
-_ADVICE = (
-    "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
-    " By hand, with tasks instead of commands: stslab run --practice"
-)
-_ELSEWHERE = (
-    "This run is open in another terminal too: leave one of them with `quit`. A second terminal"
-    " can follow a run: stslab watch"
-)
-_ADVICE_BY_HAND = (
-    "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
-    " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
-)
-_HOW = "Fix it: a command that you type here runs. `hint` and `solve` help, `why` shows this."
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
     ("stslab break", "something is broken in it: find it, and fix it"),
@@ -134,10 +121,10 @@ class Loop(AtPrompt):
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
-        usual = _ADVICE if self.here.embedded and not resumed else ""
-        advice = _ADVICE_BY_HAND if self.hand else usual
+        usual = TEXTS["advice"] if self.here.embedded and not resumed else ""
+        advice = TEXTS["by hand"] if self.hand else usual
         if not self.here.workspace.home.enter_lesson(self.runner.run.id):
-            advice = _ELSEWHERE
+            advice = TEXTS["elsewhere"]
         middle = len(self.lab.stages) // 2 + 1
         welcome = partial(
             scenes.welcome,
@@ -185,7 +172,7 @@ class Loop(AtPrompt):
         fixes = bool(claims) and self.here.embedded and not (needed or stage.cleanup)
         if claims:  # which `before` has too
             before, message = None, "The checkpoint of this stage does not hold:"
-        hint = _HOW if fixes else hint
+        hint = TEXTS["fix"] if fixes else hint
         stuck = partial(scenes.stuck, message=message, hint=hint, claims=claims)
         scene = Scene(stage.title, stuck, before=before)
         if fixes:

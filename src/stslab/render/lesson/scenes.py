@@ -30,10 +30,6 @@ _NARROWEST, _WIDEST = 7, 14  # the width of a caller's column in the access tabl
 _MEMBERS, _LONGEST = 6, 160  # of an answer: how many are shown, and characters of each
 _MASKED = "********"
 _ASKED_ONCE = "A role's trust policy is asked once, when a session begins, and not for its calls."
-_FIND_OUT = (
-    "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
-    " you can also use stslab sandbox log, stslab simulate and the aws CLI."
-)
 Fields = tuple[tuple[str, str], ...]
 
 
@@ -396,7 +392,7 @@ def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[
     paper.prose(one_line(answer), indent=3, style="red")
     paper.blank()
     remaining(paper, still)
-    paper.prose(_FIND_OUT, indent=1, apart=True)
+    paper.prose(evidence.WORDS["said"]["find out"], indent=1, apart=True)
 
 
 def remaining(paper: Paper, lacks: Collection[Lack]) -> None:
