@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
 from stslab.redaction import HIDDEN
+from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.pipeline import log
 from stslab.sandbox.pipeline.log import DecisionLog
 
@@ -142,6 +143,17 @@ def test_a_secret_in_the_place_of_the_key_is_not_logged(
     with pytest.raises(ClientError):
         getattr(direct.client(service, "eve"), call)()
     assert "wJalr" not in json.dumps(direct.log.events()[-1])
+
+
+def test_a_secret_in_the_place_of_the_algorithm_is_not_logged(direct: Direct) -> None:
+    form = "application/x-www-form-urlencoded"
+    sent = {"Host": "h", "Authorization": "wJalrXUtnFEMI/K7MDENG", "Content-Type": form}
+    asked = HttpRequest("POST", "/", (), "", tuple(sent.items()), b"Action=GetCallerIdentity")
+    said = direct.handle(asked).body
+    assert b"Unsupported AWS 'algorithm': 'wJalrXUtnFEMI/K7MDENG'." in said
+    event = direct.log.events()[-1]
+    assert event["errorCode"] == "IncompleteSignature"
+    assert "wJalr" not in json.dumps(event)
 
 
 def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

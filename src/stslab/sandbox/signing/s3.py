@@ -43,8 +43,7 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
         raise fault(HEADER, SAYS[HEADER] + SAYS["credential components"])
     if wrong := next((part for part in parts if not _COMPONENT.fullmatch(part)), ""):
         said = f'{SAYS[HEADER]}the authorization component "{{}}" is malformed.'
-        unlogged = {"errorMessage": said.format(HIDDEN)}  # it may be a secret
-        raise ApiFault(HEADER, said.format(wrong), log=unlogged)
+        raise unlogged(HEADER, said, wrong)
     fields = {name: value for name, _, value in (part.strip().partition("=") for part in parts)}
     if missing := next((name for name in _COMPONENTS if name not in fields), ""):
         raise fault(HEADER, f"{SAYS[HEADER]}missing {missing}.")
@@ -55,6 +54,11 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     signed = tuple(sorted({*fields["SignedHeaders"].lower().split(";")}))
     claim = Claim(credential, signed, fields["Signature"], time, token, in_query=False)
     return _verified(request, headers, claim, payload_hash, context)
+
+
+def unlogged(code: str, said: str, value: str) -> ApiFault:
+    """A fault that repeats a value, which the log does not: it may be a secret."""
+    return ApiFault(code, said.format(value), log={"errorMessage": said.format(HIDDEN)})
 
 
 def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:

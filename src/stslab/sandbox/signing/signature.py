@@ -14,7 +14,6 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import Principal, PrincipalKind
-from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.http import BAD_ESCAPE, Malformed, bucket_in_host, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
@@ -133,7 +132,8 @@ def addressed_service(request: HttpRequest) -> str:
 _PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
 _FIELDS = ("Credential", "Signature", "SignedHeaders")
-_incomplete = partial(ApiFault, "IncompleteSignature")
+_INCOMPLETE = "IncompleteSignature"
+_incomplete = partial(ApiFault, _INCOMPLETE)
 _mismatch = partial(ApiFault, "SignatureDoesNotMatch")
 _SAYS: Mapping[str, str] = beside(__file__, "messages.yaml")
 missing_token = partial(ApiFault, "MissingAuthenticationToken", _SAYS["no token"])
@@ -179,7 +179,7 @@ def _from_header(headers: canonical.Headers) -> Claim:
     text = headers["authorization"]
     algorithm, _, rest = text.partition(" ")
     if algorithm != canonical.ALGORITHM:
-        raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
+        raise s3.unlogged(_INCOMPLETE, _SAYS["algorithm"], algorithm)
     fields: dict[str, str] = {}
     for part in rest.replace(",", " ").split():
         name, equals, value = part.partition("=")
@@ -217,8 +217,7 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
         raise _incomplete(_SAYS["date"].format(date))
     credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
-        unlogged = {"errorMessage": _SAYS["credential"].format(HIDDEN)}  # it may be a secret
-        raise _incomplete(_SAYS["credential"].format(fields["Credential"]), log=unlogged)
+        raise s3.unlogged(_INCOMPLETE, _SAYS["credential"], fields["Credential"])
     signed = tuple(fields["SignedHeaders"].split(";"))
     return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
