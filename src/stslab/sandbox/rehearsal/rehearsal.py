@@ -58,13 +58,13 @@ class Lag:
             record = now or was
             if record is None or type(record) not in _ITSELF:
                 continue
-            address = record.table, record.account, record.key
             for what, fields in _parts(type(record)):
                 if any(getattr(was, each, None) != getattr(now, each, None) for each in fields):
                     self._changes[what] += 1
                     delay: Span = getattr(self._spec, what)
                     seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
-                    waiting.append(_Waiting(address, at + timedelta(seconds=seconds), what, was))
+                    ends = at + timedelta(seconds=seconds)
+                    waiting.append(_Waiting(record.address, ends, what, was))
         self._waiting = waiting  # in one step: other threads read it
 
     def seen(self, view: View) -> View:

@@ -14,7 +14,7 @@ from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
 from stslab.sandbox.state.identities import AccessKey, Session, User
-from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import Address, Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
 from stslab.structures import beside
 from stslab.vocabulary import LEARNER
@@ -200,12 +200,9 @@ class _Handled(NamedTuple):
             tx.delete(self.now)
 
 
-def _in_use(view: View, record: Record | None, going: set[tuple[str, str, str]]) -> bool:
+def _in_use(view: View, record: Record | None, going: set[Address]) -> bool:
     """Whether somebody else put something into a bucket that would go."""
     if not isinstance(record, Bucket):
         return False
     inside: list[Object | Upload] = [*view.everywhere(Object), *view.everywhere(Upload)]
-    return any(
-        one.bucket == record.key and (one.table, one.account, one.key) not in going
-        for one in inside
-    )
+    return any(one.bucket == record.key and one.address not in going for one in inside)

@@ -36,7 +36,7 @@ _OLDER = "Another version of stslab started it. Stop it, and try again: stslab s
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running account; ``instance`` changes with every new one, ``started`` is ISO 8601."""
+    """A running account; ``instance`` changes with every new one."""
 
     url: str
     account: str
@@ -44,7 +44,6 @@ class Endpoint:
     instance: str
     pid: int
     port: int
-    started: str
     rehearsing: str = ""
     notes: str = ""  # what could not be read when it started
 

@@ -67,7 +67,7 @@ def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
     with closing(store.Store(path)) as new:
         for name, body in read.bodies():
             new.save({}, {name: body})
-        new.save({(one.table, one.account, one.key): one for one in records}, {})
+        new.save({one.address: one for one in records}, {})
 
 
 def _move(source: Path, target: Path) -> None:

@@ -91,8 +91,7 @@ def _mfa_code(account: Holder, request: ControlRequest) -> Reply:
         there = f"These exist: {', '.join(devices)}." if devices else ""
         raise SandboxError(f"There is no virtual MFA device {serial!r}.", there)
     step = max(mfa.step_of(view.now()), device.last_step + 1, *(one + 1 for one in device.used))
-    codes = [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]
-    return {"serial": serial, "code": codes[0], "codes": codes}
+    return {"codes": [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]}
 
 
 class _Clock(msgspec.Struct):

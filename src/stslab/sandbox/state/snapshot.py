@@ -42,6 +42,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The key of this record, unique in its table and account."""
         return "/".join([str(getattr(self, member)) for member in self.keyed_by])
 
+    @property
+    def address(self) -> Address:
+        return self.table, self.account, self.key
+
     def __repr__(self) -> str:  # the values may be secret
         return f"<{self.table} {self.account}/{self.key}>"
 
@@ -239,14 +243,14 @@ class Transaction(View):
         if always:
             self.kept.append(record)
         self._set(record, self._rows(record.table, record.account).set(record.key, record))
-        self.changes[record.table, record.account, record.key] = record
+        self.changes[record.address] = record
 
     def delete(self, record: Record) -> None:
         """Delete the record with the table and key of this one, if it exists."""
         rows = self._rows(record.table, record.account)
         if record.key in rows:
             self._set(record, rows.delete(record.key))
-        self.changes[record.table, record.account, record.key] = None
+        self.changes[record.address] = None
 
     def _set(self, record: Record, rows: Map[str, Record]) -> None:
         accounts = self._tables.get(record.table, _NONE).set(record.account, rows)
