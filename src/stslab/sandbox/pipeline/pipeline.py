@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, model, operations, serialize
@@ -98,7 +98,7 @@ class Pipeline:
             Call(verified.caller, service, operation, params),
             http,
             received.request_id,
-            region=REGION if is_global else verified.region,
+            REGION if is_global else verified.region,
             authenticated=verified,
         )
         self._last_uses.note(api)
@@ -146,15 +146,9 @@ class Pipeline:
         return api.decisions, fault, accepted
 
     def _api(
-        self,
-        call: Call,
-        http: HttpRequest,
-        request_id: str,
-        *,
-        region: str = "",
-        via: tuple[str, ...] = (),
-        authenticated: model.Authenticated | None = None,
+        self, call: Call, http: HttpRequest, request_id: str, region: str = "", **members: Any
     ) -> ApiRequest:
+        """The call as a request with these members; its region is the resource's unless given."""
         view, params = self.state.snapshot, call.params
         account, home = call.caller.account or LEARNER, REGION
         if call.operation == "CreateBucket":
@@ -168,8 +162,7 @@ class Pipeline:
             region=region or home,
             request_id=request_id,
             now=view.now(),
-            via=via,
-            authenticated=authenticated,
+            **members,
         )
 
     def _carry_out(self, api: ApiRequest, fork: Transaction | None = None) -> Answer:
