@@ -167,7 +167,7 @@ def _resource(params: Data, target: TargetInfo) -> str:
 
 
 def surveyed(
-    identity: Learner, footprint: Footprint, *, force: bool = False
+    identity: Learner, footprint: Footprint, *, force: bool
 ) -> tuple[str | None, tuple[str, ...] | None]:
     """Look at the account before a lab begins, and refuse one where the lab can't work.
 

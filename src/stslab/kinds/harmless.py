@@ -72,7 +72,7 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
             yield from _by_rules(rules, params, _Judging(call, own, call, caller, params))
 
 
-def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Objection]:
+def objections(call: str, params: Params, own: Own, caller: str) -> Iterator[Objection]:
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 

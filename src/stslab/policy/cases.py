@@ -143,9 +143,7 @@ def request(case: Case) -> Request:
     return Request(principal, case.action, case.resource, context, case.resource_account)
 
 
-def read_principal(
-    text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
-) -> Principal:
+def read_principal(text: str, federated: bool, service_linked: bool, user_id: str) -> Principal:
     """The principal of a case: a host is a service, or with ``federated`` an identity provider.
 
     A federated user's issuer is assumed to be the user of that name. PolicyError: it is nobody.

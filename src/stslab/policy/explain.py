@@ -44,9 +44,7 @@ def retold(decision: _Part) -> Node:
     return Node(said, decision["decision"] == Outcome.ALLOWED, layers)
 
 
-def node_lines(
-    node: Node, marks: Mapping[bool | None, str] = MARKS, depth: int = 0
-) -> Iterator[str]:
+def node_lines(node: Node, marks: Mapping[bool | None, str], depth: int = 0) -> Iterator[str]:
     """The lines of a tree as plain text, indented by two spaces per level."""
     yield f"{'  ' * depth}{marks[node.good]} {node.text}"
     for child in node.children:

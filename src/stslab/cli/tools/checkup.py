@@ -64,7 +64,7 @@ _ENDPOINT_SINCE = {1: 29, 2: 13}
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*", "sandbox/*/*")
 
 
-def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
+def checkup(home: Home, where: Where, *, of_class: bool) -> list[Checked]:
     """Make all checks, in the order to fix problems in. ``of_class`` adds those for a class."""
     asked, folders = _asked_version(), sorted((home.root / "profiles").glob("*"))
     checks = [
