@@ -31,28 +31,26 @@ class StsService:
         unavailable: model.Reads = dict.fromkeys(_UNAVAILABLE, _unavailable)
         self.reads: model.Reads = {**unavailable, **model.handlers(here, "view", "request")}
         self.writes: model.Writes = model.handlers(here, "tx", "request", roles=roles, **first)
-        self.needs = needs_of
 
-
-def needs_of(_view: View, request: ApiRequest) -> model.Needs:
-    """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
-    params, action = request.params, f"sts:{request.operation}"
-    if request.operation != "GetWebIdentityToken":
-        simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
-        return [model.Need(action, "*")] if simple else ()
-    if params["SigningAlgorithm"] not in ("ES384", "RS256"):
-        raise faults.invalid(
-            "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
-            "documentation for supported algorithms"
-        )
-    tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
-    keys: model.Keys = {
-        "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
-        "sts:IdentityTokenAudience": params["Audience"],
-        "sts:SigningAlgorithm": params["SigningAlgorithm"],
-    }
-    wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
-    return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
+    def needs(self, _view: View, request: ApiRequest) -> model.Needs:
+        """Most decide themselves: IAM User Guide, "Comparing the AWS STS API operations"."""
+        params, action = request.params, f"sts:{request.operation}"
+        if request.operation != "GetWebIdentityToken":
+            simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
+            return [model.Need(action, "*")] if simple else ()
+        if params["SigningAlgorithm"] not in ("ES384", "RS256"):
+            raise faults.invalid(
+                "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
+                "documentation for supported algorithms"
+            )
+        tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
+        keys: model.Keys = {
+            "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
+            "sts:IdentityTokenAudience": params["Audience"],
+            "sts:SigningAlgorithm": params["SigningAlgorithm"],
+        }
+        wanted = {action: keys, **({"sts:TagGetWebIdentityToken": {}} if tags.all else {})}
+        return [model.Need(one, arn, wanted[one] | tags.context()) for one in wanted]
 
 
 def get_session_token(spend_mfa: model.SpendMfa, tx: Transaction, request: ApiRequest) -> Answer:
