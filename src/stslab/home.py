@@ -7,6 +7,7 @@ several embedded accounts: ``STSLAB_SANDBOX`` names one, if not the usual one is
 import fcntl
 import os
 import re
+import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def home() -> Home:
             raise StateFolderError(
                 f"The state folder {folder} can't be trusted: it belongs to another user, or others"
                 " can write to it.",
-                f"Check its content, then `chmod go-w {folder}`; or use another folder:"
+                f"Check its content, then `chmod go-w {shlex.quote(folder)}`; or use another one:"
                 " STSLAB_HOME=/some/folder stslab ...",
             )
         for name in (*folders, *files):

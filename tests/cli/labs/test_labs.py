@@ -147,6 +147,15 @@ def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
     assert r"\u202e" in said.out
 
 
+def test_a_files_name_is_text_in_one_line(stslab, tmp_path):
+    start = (labs_folder().parent / "src/stslab/cli/labs/starts/mfa.yaml").read_text()
+    (tmp_path / "a\u202e\nGo on: rm -r x.yaml").write_text(start)
+    for command in ("lint", "labs"):
+        said = stslab(command, str(tmp_path))
+        assert said.code == 0, said.out + said.err
+        assert r"a\u202e Go on: rm -r x.yaml" in said.out + said.err
+
+
 @pytest.mark.parametrize(
     "arguments", [["lint", "no/such.yaml"], ["show", "no-such"], ["show", "./no.yaml"]]
 )

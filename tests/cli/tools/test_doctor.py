@@ -165,7 +165,7 @@ def test_a_machine_for_a_class(
     stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "labs").mkdir()
-    (tmp_path / "labs" / "bad.yaml").write_text("stslab: 1\nid: bad\n")
+    (tmp_path / "labs" / "bad$(id).yaml").write_text("stslab: 1\nid: bad\n")
     said = stslab("doctor", "--class", "--json")
     whole = json.loads(said.out)
     checks = {one["name"]: one for one in whole["checks"]}
@@ -177,7 +177,7 @@ def test_a_machine_for_a_class(
     assert not bad["ok"]
     (wrong,) = [one for one in bad["checks"] if one["state"] == "wrong"]
     assert (wrong["name"], wrong["says"]) == ("lab bad", "it has problems")
-    assert "stslab lint" in wrong["fix"]
+    assert wrong["fix"] == f"List them: stslab lint '{tmp_path}/labs/bad$(id).yaml'"
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "20")
     small = {

@@ -13,7 +13,7 @@ from stslab.cli.failures import writing
 from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
-from stslab.render.text.safe import visible
+from stslab.render.text.safe import one_line, visible
 from stslab.render.text.symbols import columns
 from stslab.resources import bundled_labs, foreign_folder, labs_folder, labs_in
 
@@ -55,7 +55,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         text = f"{row['title'] or row['problem']}{marked}"
         click.echo(visible(click.wrap_text(text, width, lead, " " * len(lead))))
         if row["foreign"]:
-            click.echo(visible(f"   {row['path']}"))
+            click.echo(f"   {one_line(row['path'])}")
     course = [row["state"] for row in rows if not row["foreign"]]
     done, of = course.count("done"), len(course)
     goes_on = "Go on: stslab run next" if done < of else "Find a fault: stslab break"
@@ -140,7 +140,8 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
         click.echo(line if form == "json" else visible(f"{problem}\n"))
     for path in chosen if not problems else ():
         if needs := embedded_only(load(path, catalogue=None)):
-            click.echo(f"{path}: embedded account only, since it {' and '.join(needs)}.", err=True)
+            only = f"embedded account only, since it {' and '.join(needs)}."
+            click.echo(f"{one_line(str(path))}: {only}", err=True)
     where = counted(len(chosen), "lab" if paths else "bundled lab")
     if problems:
         raise InvalidLab(f"{counted(len(problems), 'problem')} in {where}.")

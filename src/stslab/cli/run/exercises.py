@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
-from stslab.cli.run.here import Here
+from stslab.cli.run.here import TEXTS, Here
 from stslab.durations import spoken
 from stslab.errors import RunError, StslabError, UnresolvedReference
 from stslab.kinds.operations import changes
@@ -34,9 +34,6 @@ _ABOUT = {HINT: "hint", WHY: "why"}
 _TICKET = "A colleague reports"
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
-_RIGHT = "Nothing more is known to be wrong. Enter tries again."
-_REMOVES = "This removes it; you may narrow it instead."
-_SINCE = "What was reported is right again. Undo what was changed since."
 
 
 @dataclass
@@ -147,7 +144,7 @@ class TasksExercise(_Exercise):
     def run(self) -> bool:
         call = self._call()
         if not (self.task or call):
-            raise RunError(self.wrong or _RIGHT)
+            raise RunError(self.wrong or TEXTS["right"])
         if call and not self.command:  # which nobody has seen yet
             self.fill_in(call)
             self.here.workspace.paper.command(self.elsewhere, indent=3)
@@ -160,7 +157,8 @@ class TasksExercise(_Exercise):
 
     def hint(self, paper: Paper) -> None:
         call = self._call()
-        text, last = f"{self.wrong or _RIGHT} {_REMOVES if call else ''}".strip(), True
+        removes = TEXTS["removes"] if call else ""
+        text, last = f"{self.wrong or TEXTS['right']} {removes}".strip(), True
         if self.task:
             text, last = self.hand.hint(self.stage, self.task)
         if last and call:
@@ -225,7 +223,7 @@ class FaultExercise(_Exercise):
         except RunError:
             if self.faults.broken(was.fault):
                 raise
-            raise RunError(_SINCE) from None
+            raise RunError(TEXTS["since"]) from None
         self._remember(replace(was, solved=was.solved or not self.command))
         self.fill_in()
         return False
@@ -263,7 +261,7 @@ class FaultExercise(_Exercise):
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.fill_in(*self.fix())
-        return "This is what fixes it; Enter runs it." if lasts else _SINCE
+        return "This is what fixes it; Enter runs it." if lasts else TEXTS["since"]
 
     def fix(self) -> tuple[Call, ...]:
         fault = self.stands.fault

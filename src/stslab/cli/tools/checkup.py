@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def _state(root: Path) -> Iterator[Checked]:
             fix = f"Make {above} a writable folder, or set STSLAB_HOME to another folder."
     elif not root.is_dir() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         says = f"{root} can't be read and written"
-        fix = f"Run: chmod u+rwx {root}; or set STSLAB_HOME to another folder."
+        fix = f"Run: chmod u+rwx {shlex.quote(str(root))}; or set STSLAB_HOME to another folder."
     else:
         exposed = []
         for path in (root, *(path for pattern in _SECRETS for path in root.glob(pattern))):
@@ -122,7 +123,7 @@ def _state(root: Path) -> Iterator[Checked]:
                     exposed.append(str(path))
         if exposed:
             says = f"others can read secret files in {root}"
-            fix = f"Run: chmod go= {' '.join(sorted(exposed))}"
+            fix = f"Run: chmod go= {shlex.join(sorted(exposed))}"
     yield checked("state folder", says, fix)
 
 
@@ -243,7 +244,7 @@ def _labs() -> Iterator[Checked]:
             loaded = load_lab(path)
             yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:12]}")
         except InvalidLab as bad:
-            fix = f"List them: stslab lint {path}"
+            fix = f"List them: stslab lint {shlex.quote(str(path))}"
             yield Checked(f"lab {header(path).id}", WRONG, "it has problems", fix, bad.exit_code)
 
 

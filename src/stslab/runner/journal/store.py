@@ -5,6 +5,7 @@ power cut may lose records of checks, which are made again. Records are only eve
 sealed together with the run's previous one. Callers redact secrets first.
 """
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -278,7 +279,6 @@ _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy
 
 
 def _fix(path: Path) -> str:
-    return (
-        f"Move it aside (mv {path} {path}.damaged) and begin again. To find what an unfinished"
-        " run made, by its tag: stslab cleanup --sweep"
-    )
+    move = shlex.join(["mv", str(path), f"{path}.damaged"])
+    by_tag = "To find what an unfinished run made, by its tag: stslab cleanup --sweep"
+    return f"Move it aside ({move}) and begin again. {by_tag}"
