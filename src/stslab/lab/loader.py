@@ -74,7 +74,7 @@ def read_bytes(path: Path) -> bytes:
         reason = "it is a folder without a lab" if path.is_dir() else "it is a pipe or a device"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-    fix = "Name a file, or one of the labs that `stslab labs` lists."
+    fix = "Name a file that has the line `stslab: 1`, or one of the labs that `stslab labs` lists."
     raise InvalidLab(f"The lab {path} can't be read: {reason}.", hint=fix)
 
 

@@ -11,7 +11,7 @@ from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.durations import counted
-from stslab.errors import UndoIncomplete, UsageError
+from stslab.errors import StslabError, UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 from stslab.runner.journal.records import RunRecord
@@ -71,10 +71,14 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
-    """Clean up runs (by id), past failures."""
-    errors = tried_all((partial(cleanup.run, run) for run in runs), UndoIncomplete)
+    """Clean up runs (by id), past failures, such as a run whose second account is not named."""
+    errors = tried_all((partial(cleanup.run, run) for run in runs), StslabError)
+    left = list[tuple[str, str]]()
+    for error in errors:
+        if not isinstance(error, UndoIncomplete):
+            raise error
+        left += error.remaining
     if errors:
-        left = [thing for error in errors for thing in error.remaining]
         message = f"{len(left)} things of {len(errors)} runs are left."
         raise UndoIncomplete(message, left, errors[0].hint)
 
