@@ -190,15 +190,18 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError, quoted: Event) -> Pro
     """What is wrong, at its cause if that is known; ``quoted`` is the last text in quotes."""
     at = getattr(error.problem_mark or error.context_mark, "index", 0)
     what = error.problem or error.context or "it can't be read"
-    if odd := _ODD_BLANK.search(source.text, 0, at + 1):
-        return source.problem(odd.start(1), _NO_SPACE, "Write a space in its place.")
+    line = source.place(at)[0]
+    for odd in _ODD_BLANK.finditer(source.text, 0, at + 1):
+        if odd[0][0] != ":" or source.place(odd.start())[0] > line - 3:  # else it is in a text
+            return source.problem(odd.start(1), _NO_SPACE, "Write a space in its place.")
     if "quoted scalar" in (error.context or ""):
         opened = getattr(error.context_mark, "index", at)
         return source.problem(opened, "This quote is not closed.", "Close it.")
     if quoted and quoted.start_mark.line < quoted.end_mark.line:
         ends = f"closes only in line {source.place(quoted.end_mark.index)[0]}"
         message = f"The quote that opens here {ends}, and what follows is not YAML: {what}."
-        return source.problem(quoted.start_mark.index, message, "Close it here.")
+        fix = f"Close it here. If it is meant to be that long, mend line {line}."
+        return source.problem(quoted.start_mark.index, message, fix)
     known: dict[str, str] = beside(__file__, "fixes.yaml")["yaml"]
     fix = next((fix for part, fix in known.items() if part in what), _LOOK)
     return source.problem(at, f"This is not YAML: {what}.", fix)
