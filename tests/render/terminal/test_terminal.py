@@ -213,6 +213,12 @@ def test_names_stay_whole_however_narrow_the_screen():
         assert ROLE in text
 
 
+@pytest.mark.parametrize(("columns", "counted"), [(1, 20), (90, 90), (99_999_999_999_999, 1_000)])
+def test_a_width_that_no_screen_has_is_not_believed(columns, counted):
+    console = make_console(Screen(), environ={"COLUMNS": str(columns)})
+    assert console.width == counted
+
+
 @pytest.mark.parametrize("columns", [30, 45])
 def test_a_table_is_as_narrow_as_its_screen(columns):
     screen = Screen(terminal=True)

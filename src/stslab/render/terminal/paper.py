@@ -25,7 +25,7 @@ from stslab.structures import beside
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
 _WIDEST_LABEL = 27
-_NARROWEST = 20
+_NARROWEST, _BROADEST = 20, 1_000  # as COLUMNS may say: rich fills lines with spaces
 _RATE = 10.0  # seconds between the lines about a wait that is not redrawn
 
 
@@ -277,8 +277,8 @@ def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) ->
         theme=Theme({"markdown.code": _CODE_COLOUR, "markdown.code_block": _CODE_COLOUR}),
         _environ=environ,
     )
-    if console.width < _NARROWEST:  # noqa: PLR1730 - once set, it would not follow the terminal
-        console.width = _NARROWEST
+    if not _NARROWEST <= console.width <= _BROADEST:  # once set, it does not follow the terminal
+        console.width = sorted((_NARROWEST, console.width, _BROADEST))[1]
     return console
 
 
