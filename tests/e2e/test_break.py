@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,22 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     assert "proved" not in told
     assert "it was the policy OneBucket of the role" in told
     assert " s, 4 whys, clean" in told
+
+
+def test_what_a_foreign_lab_calls_is_listed_before_its_set_up_is_made(
+    opened: Open, machine: Machine
+) -> None:
+    lab = machine.root / "fault.yaml"
+    lab.write_text((Path(__file__).parents[1] / "cases" / "labs" / "fault.yaml").read_text())
+    terminal = opened("break", str(lab))
+    terminal.wait("Nothing else is touched", "Press Enter to continue")
+    terminal.enter()
+    reported(terminal)
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+    again = opened("break", str(lab))
+    reported(again)
+    assert "Nothing else is touched" not in again.text
 
 
 def test_something_else_that_the_learner_broke(opened: Open, machine: Machine) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.failures import GOES_ON, interruptible
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
+from stslab.cli.run.consent import introduce
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.faults import DECLARE, offered
 from stslab.cli.run.loop import Loop
@@ -54,6 +55,7 @@ def begin(name: str, asked: str) -> None:
     with open_workspace(command, lab=lab) as workspace, interruptible(command):
         opened = open_account(workspace.home, Where())
         stands = _stands(workspace, opened, lab, asked)
+        introduce(workspace, opened, lab)
         loop = Loop(workspace, opened, lab, How.BREAK)
         loop.lacks = ("skip", "status")
         if stands is None:
