@@ -4,6 +4,7 @@ AWS CloudFormation User Guide, "Updating stacks using change sets" and "Update b
 stack resources".
 """
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -198,7 +199,9 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
         properties = members(kind.properties, known, "#", problems)
         for reason in problems:
             place = f"{name}/Properties{reason.partition(':')[0].removeprefix('#')}"
-            yield _error("PROPERTY_VALIDATION", kind.name, place, reason)
+            # A resource that fails says it otherwise.
+            told = re.sub(r"^#: required key (\[.+\])", r"Required property \1", reason)
+            yield _error("PROPERTY_VALIDATION", kind.name, place, told)
         given, record = str(properties.get(kind.name_property, "")), NAMED.get(kind.name)
         kept = present.get(name, {}).get(kind.name_property) == given
         at = ("", given) if record is Bucket else (wanted.stack.account, given.lower())
