@@ -53,12 +53,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
         if self.source_identity and self.principal:  # AssumeRole's may be of an earlier session
             keys["sts:SourceIdentity"] = self.source_identity
         if self.target.role:
-            # A transitive session tag overrides the role's own tag with the same key.
-            passing = {key.lower() for key in self.tags.transitive}
-            over = {key.lower(): value for key, value in self.tags.all if key.lower() in passing}
-            own = self.target.role.tags.items()
-            tags = {key: over.get(key.lower(), value) for key, value in own}
-            keys |= model.resource_tags(tags, "iam")
+            keys |= model.resource_tags(self.target.role.tags, "iam")
         keys |= self.tags.context() | self.context
         return {key: one for key, one in keys.items() if catalogue.may_have(key, action)}
 
