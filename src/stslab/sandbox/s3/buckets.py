@@ -34,7 +34,8 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     name: str = request.params["Bucket"]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     region = _region(request, configuration.get("LocationConstraint"))
-    _check_name(name, request)
+    _check_name(name)
+    _check_namespace(request, f"-{request.account}-{region}-an")
     if request.params.get("ObjectLockEnabledForBucket"):
         raise fault("NotImplemented", "The embedded account does not support Object Lock.")
     acl.check_creating(request)
@@ -66,15 +67,21 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     return {"Location": location, "BucketArn": bucket.arn}
 
 
-def _check_name(name: str, request: ApiRequest) -> None:
-    """Only names in the account's own namespace, which is not supported, end in ``-an``."""
-    if request.params.get("BucketNamespace") == "account-regional":
-        raise fault("NotImplemented", "The embedded account has no account-regional namespaces.")
-    if name.endswith("-an"):
-        raise fault("MissingNamespaceHeader", Header="x-amz-bucket-namespace")
+def _check_name(name: str) -> None:
     is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
     if is_reserved or _ADDRESS.fullmatch(name) or not _NAME.fullmatch(name):
         raise fault("InvalidBucketName", BucketName=name)
+
+
+def _check_namespace(request: ApiRequest, suffix: str) -> None:
+    """Only names in an account's namespace end in ``-an``, and in this one with ``suffix``."""
+    name = request.params["Bucket"]
+    is_marked = name.endswith("-an")
+    if is_marked != (request.params.get("BucketNamespace") == "account-regional"):
+        code = "MissingNamespaceHeader" if is_marked else "InvalidNamespaceHeader"
+        raise fault(code, Header="x-amz-bucket-namespace")
+    if is_marked and not name.endswith(suffix):
+        raise fault("InvalidBucketNamespace", BucketNamespace=name)
 
 
 def _region(request: ApiRequest, constraint: str | None) -> str:
