@@ -8,6 +8,7 @@ from tests import programs
 
 from stslab.aws import environment
 from stslab.aws.profiles import ProfileFiles
+from stslab.errors import UsageError
 
 AWKWARD = 'it\'s a $(test) `of` "all" \\ {a,b}\tand ü'
 
@@ -131,3 +132,29 @@ def test_keys_that_are_set_later_stay(own_settings, monkeypatch, tmp_path):
     environment.take_back()
     assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIANEW"
     assert environment.OWN not in os.environ
+
+
+def test_what_is_not_set_is_not_taken_back(own_settings):
+    """As with a second `stslab env --unset`: the first brought the learner's settings back."""
+    assert environment.taken_back() == {}
+
+
+def test_the_endpoint_of_any_service_comes_back(own_settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://mine")
+    files = ProfileFiles(tmp_path / "p", "us-east-1", "http://127.0.0.1:1")
+    for _ in range(2):  # also from within
+        changes = environment.variables(files, "us-east-1")
+        assert changes["AWS_ENDPOINT_URL_LAMBDA"] is None
+        for name, value in changes.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+    assert environment.taken_back()["AWS_ENDPOINT_URL_LAMBDA"] == "http://mine"
+
+
+@pytest.mark.parametrize("value", ["x", "'AWS_PROFILE=a", "PATH=/x", "AWS_PROFILE", "'AWS_A;b=1'"])
+def test_settings_that_are_damaged_are_refused(own_settings, monkeypatch, value):
+    monkeypatch.setenv(environment.OWN, value)
+    with pytest.raises(UsageError, match="damaged"):
+        environment.own()

@@ -160,7 +160,8 @@ def test_env_makes_the_aws_cli_work_and_unset_takes_it_back(used: Machine):
     assert "AWS_CONFIG_FILE" in said
     fish = used.stslab("env", "--shell", "fish").out
     assert re.search(r"^set -gx AWS_CONFIG_FILE '", fish, re.MULTILINE)
-    unset = used.stslab("env", "--unset", "--shell", "sh").out
+    assert used.stslab("env", "--unset", "--shell", "sh").out.startswith("unset STSLAB_SANDBOX\n")
+    unset = used.stslab("env", "--unset", "--shell", "sh", STSLAB_OWN_AWS="").out
     for name in re.findall(r"^export (\w+)=", said, re.MULTILINE):
         assert f"unset {name}" in unset
     identity = used.asks_aws("sts", "get-caller-identity")

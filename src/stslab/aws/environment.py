@@ -9,8 +9,10 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 
 from stslab.aws.profiles import ProfileFiles
+from stslab.errors import UsageError
 from stslab.home import expanded
 from stslab.structures import beside
 from stslab.vocabulary import ADMIN
@@ -19,6 +21,7 @@ _VARIABLES = beside(__file__, "environment.yaml")
 SET: list[str] = _VARIABLES["set"].split()
 _SECRET, _GONE = _VARIABLES["secret"].split(), _VARIABLES["gone"].split()
 OWN = "STSLAB_OWN_AWS"
+_KEPT = re.compile(r"AWS_\w+=")
 _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
 _HERE = "127.0.0.1"  # to which no proxy leads
 
@@ -26,6 +29,7 @@ _HERE = "127.0.0.1"  # to which no proxy leads
 def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
     """The variables to set, with None for those to unset. Writes the profile files."""
     profiles.prepare()
+    kept = own()
     gone = [*_SECRET, *_GONE, *filter(_ENDPOINT.fullmatch, os.environ)]
     proxied = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy")
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
@@ -41,7 +45,7 @@ def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
-        OWN: own(),
+        OWN: kept,
     }
 
 
@@ -51,26 +55,32 @@ def own() -> str:
     A key's id without its secret makes AWS's programs fail, instead of calling as somebody else.
     """
     take_back()
-    found = {name: os.environ[name] for name in (*SET, *_GONE) if name in os.environ}
+    named = (*SET, *_GONE, *filter(_ENDPOINT.fullmatch, os.environ))
+    found = {name: os.environ[name] for name in named if name in os.environ}
     for name in SET[:2]:  # files, which a program may read from another folder
         found |= {name: str(expanded(os.path.expandvars(found[name])))} if name in found else {}
     return shlex.join(f"{name}={value}" for name, value in found.items())
 
 
 def taken_back() -> dict[str, str | None]:
-    """What ends the changes of :func:`variables`; what was set since then stays."""
-    words = shlex.split(os.environ.get(OWN, ""))
-    kept = dict(word.split("=", 1) for word in words)
-    since = os.environ.keys() - SET
-    return {**dict.fromkeys((*SET, OWN)), **{n: v for n, v in kept.items() if n not in since}}
+    """What ends the changes of :func:`variables`, if any; what was set since then stays."""
+    if OWN not in os.environ:
+        return {}
+    with suppress(ValueError):
+        words = shlex.split(os.environ[OWN])
+        if all(map(_KEPT.match, words)):
+            kept = dict(word.split("=", 1) for word in words)
+            since = os.environ.keys() - SET
+            return {**dict.fromkeys((*SET, OWN)), **{n: kept[n] for n in kept.keys() - since}}
+    fix = f"Open a new terminal; or run `unset {OWN}`, and set AWS_PROFILE as you had it."
+    raise UsageError(f"The variable {OWN}, which keeps your own settings, is damaged.", fix)
 
 
 def take_back() -> None:
     """Give this process the learner's own settings, also after ``eval "$(stslab env)"``."""
-    if OWN in os.environ:
-        settings = applied(taken_back())
-        os.environ.clear()
-        os.environ.update(settings)
+    for name, value in taken_back().items():
+        os.environ.pop(name, None)
+        os.environ |= {} if value is None else {name: value}
 
 
 def applied(changes: Mapping[str, str | None]) -> dict[str, str]:
