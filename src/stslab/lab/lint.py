@@ -30,6 +30,7 @@ from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, REGION, Gate
 BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
+_ALMOST = re.compile(r"(?:\$\{|(?<!\$)\{\{) *(\w+)([.\w]*) *\}+")
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
 _SAYS: Mapping[str, tuple[str, str]] = beside(__file__, "advice.yaml")
 
@@ -196,7 +197,7 @@ def _unused(looked: Looked) -> Iterator[Noticed]:
     root = looked.draft.node
     steps = looked.draft.steps
     used = names_used(root.plain())
-    called = {who.value for who in _identities(root)}
+    called = {who.value for who in _texts_of(root, {"as", "source_profile"})}
     named = [(root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
     for names, part in named:
         for name, key in names.keys.items() if names else ():
@@ -208,11 +209,25 @@ def _unused(looked: Looked) -> Iterator[Noticed]:
             yield _noticed("unused/profile", node, step.node, name=name)
 
 
-def _identities(node: Node) -> Iterator[Node]:
+def _texts_of(node: Node, keys: Collection[str]) -> Iterator[Node]:
+    """The texts that are the values of these keys, or in them."""
     for key, value in node.value.items() if isinstance(node.value, dict) else ():
-        yield from value.texts() if key in {"as", "source_profile"} else _identities(value)
+        yield from value.texts() if key in keys else _texts_of(value, keys)
     for item in node.items:
-        yield from _identities(item)
+        yield from _texts_of(item, keys)
+
+
+def _almost(looked: Looked) -> Iterator[Noticed]:
+    """A name of the lab's, written as a shell or a template does, whose own name it may be."""
+    root = looked.draft.node
+    named = (root.get("vars"), *(step.node.get("save") for step in looked.draft.steps))
+    known = {*BASE, *(name for node in named if node for name in node.keys)}
+    other = {*_texts_of(root, {"Fn::Sub"})}
+    for text in _texts_of(root, {"vars", "env", "tokens", "profiles", "with"}):
+        for found in () if text in other or "Sub" in text.value else _ALMOST.finditer(text.value):
+            if found[1] in known:
+                says = said(_SAYS, "almost", text=found[0], path=found[1] + found[2])
+                yield Noticed(text, text, *says, word=found[0])
 
 
 def _codes(looked: Looked) -> Iterator[Noticed]:
@@ -344,6 +359,7 @@ RULES: Mapping[str, Callable[[Looked], Iterator[Noticed]]] = {
     "policy": _policies,
     "parameter": _parameters,
     "expect": _expectations,
+    "almost": _almost,
     "unused": _unused,
     "error-code": _codes,
     "because": _reasons,

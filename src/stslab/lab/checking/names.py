@@ -27,7 +27,6 @@ BASE: Mapping[str, Shape] = {
 }
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _CODES = structure({"code": STRING, "next": STRING})
-_ALMOST = re.compile(r"(?:\$\{|(?<!\$)\{\{) *(\w+)([.\w]*) *\}+")
 TOKEN = Shape("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
@@ -64,10 +63,6 @@ class Names:
         except BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
-        for almost in () if "Sub" in node.value else _ALMOST.finditer(node.value):
-            if almost[1] in self.names:
-                says = _say("almost", text=almost[0], path=almost[1] + almost[2])
-                self.report(node.problem_at(almost.start(), *says))
         found = [self._hole(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
         return found[0] if whole else STRING

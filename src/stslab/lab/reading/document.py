@@ -192,7 +192,7 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError, quoted: Event) -> Pro
     what = error.problem or error.context or "it can't be read"
     line = source.place(at)[0]
     for odd in _ODD_BLANK.finditer(source.text, 0, at + 1):
-        if odd[0][0] != ":" or source.place(odd.start())[0] > line - 3:  # else it is in a text
+        if source.place(odd.start(1))[0] > line - 3:  # else it is in a text
             return source.problem(odd.start(1), _NO_SPACE, "Write a space in its place.")
     if "quoted scalar" in (error.context or ""):
         opened = getattr(error.context_mark, "index", at)
