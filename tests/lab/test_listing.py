@@ -10,6 +10,7 @@ from tests.lab.reference import FAULTS, HEADERS, faults_text, headers_text
 from stslab import resources
 from stslab.errors import LabError
 from stslab.lab import listing
+from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
 
 
@@ -44,6 +45,12 @@ def test_an_edited_lab_is_read_anew(tmp_path: Path):
         "as-it-came": ("Assume a role with AWS STS", False),
         "edited": ("Borrow a role", True),
     }
+
+
+@pytest.mark.parametrize("path", resources.bundled_labs(), ids=lambda path: path.stem)
+def test_a_lab_that_is_not_checked_needs_what_the_checked_one_does(path: Path):
+    needs = embedded_only(load(path, catalogue=None))
+    assert listing.read(path, path.read_bytes()).embedded_only == bool(needs)
 
 
 @pytest.mark.parametrize(

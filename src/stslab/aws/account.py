@@ -19,8 +19,9 @@ from stslab.aws.target import Target
 from stslab.errors import CredentialsError
 from stslab.kinds.operations import changes
 from stslab.kinds.table import ENDED, TRANSIENT
+from stslab.lab.reading.problems import said
 from stslab.runner import ports
-from stslab.structures import mapped
+from stslab.structures import beside, mapped
 from stslab.vocabulary import ADMIN
 
 ANONYMOUS = "anonymous"
@@ -199,24 +200,20 @@ def failure(error: Exception, *, local: bool) -> ports.Refusal | ports.Lost:
     return ports.Refusal(type(error).__name__, str(error))
 
 
+def unusable(why: str, **names: object) -> CredentialsError:
+    return CredentialsError(*said(beside(__file__, "unusable.yaml"), why, **names))
+
+
 def no_credentials(error: Exception) -> CredentialsError:
     if isinstance(error, boto.ProfileNotFound):
-        fix = "The profiles are in ~/.aws/config and ~/.aws/credentials."
-        return CredentialsError(f"{error}.", fix)
+        return unusable("profile", error=error)
     if isinstance(error, _SIGNED_OUT) or "Token has expired" in str(error):
-        fix = "Sign in again (aws sso login --profile NAME), then repeat the command: it continues."
-        return CredentialsError("Your sign-in (SSO) session has ended.", fix)
+        return unusable("signed out")
     if isinstance(error, boto.NoCredentialsError):
-        fix = "Name a profile with --profile, or set one up: aws configure (or aws configure sso)."
-        return CredentialsError("No AWS credentials were found.", fix)
+        return unusable("none")
     if isinstance(error, boto.CredentialRetrievalError):
         # The process's own output is not repeated: it may hold a secret.
         provider = str(getattr(error, "kwargs", {}).get("provider", "your settings"))
         what = "credential_process" if provider == "custom-process" else provider
-        return CredentialsError(
-            f"Your AWS credentials could not be loaded from {what}.",
-            "Run this, and fix the error that it prints: aws configure export-credentials"
-            " [--profile NAME]. Then repeat the command: it continues.",
-        )
-    fix = "Test them: aws sts get-caller-identity."
-    return CredentialsError(f"Your AWS credentials can't be used ({type(error).__name__}).", fix)
+        return unusable("not loaded", what=what)
+    return unusable("other", error=type(error).__name__)

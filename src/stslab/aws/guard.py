@@ -5,6 +5,7 @@ The first call is sts:GetCallerIdentity, which needs no permission (AWS STS API 
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -16,10 +17,10 @@ from typing import NamedTuple
 import msgspec
 from botocore import exceptions as boto
 
-from stslab.aws.account import FAILED, Response, failure, no_credentials, refusal
+from stslab.aws.account import FAILED, Response, failure, no_credentials, refusal, unusable
 from stslab.aws.clients import NOBODY, OWN, Clients, is_local, own_clients
 from stslab.aws.target import AWS, LOCAL_PACE, Target, denied_accounts, name_of
-from stslab.errors import CredentialsError, RunError
+from stslab.errors import RunError
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, LabCall, Summary, costs, lab_calls, summary
@@ -42,12 +43,9 @@ def identify(clients: Clients) -> Learner:
         response = clients.client("sts", OWN, patient=True).get_caller_identity()
         return Learner(str(response["Account"]), str(response["Arn"]), clients)
     except boto.ClientError as error:
-        refused = refusal(error.response)
-        named = f" --profile {clients.own_profile}" if clients.own_profile else ""
-        raise CredentialsError(
-            f"AWS refused your credentials ({refused.code}): {refused.message}",
-            f"Sign in again or set new ones, and test them: aws sts get-caller-identity{named}.",
-        ) from error
+        answer, profile = refusal(error.response), clients.own_profile
+        named = f" --profile {shlex.quote(profile)}" if profile else ""
+        raise unusable("by AWS", code=answer.code, message=answer.message, named=named) from error
     except FAILED as error:
         outcome = failure(error, local=False)
         message = outcome.message if isinstance(outcome, Refusal) else outcome.text
@@ -62,21 +60,11 @@ def require(identity: Learner, account: str = "", *, root_may: bool = False) -> 
     """
     listed = denied_accounts().get(identity.account)
     if listed:
-        raise CredentialsError(
-            f"Account {identity.account} is on your deny list ({listed}). The only call made there"
-            " was sts:GetCallerIdentity.",
-            "Use the credentials (--profile) of an account that is meant for learning.",
-        )
+        raise unusable("on the deny list", account=identity.account, listed=listed)
     if identity.arn.endswith(":root") and not root_may:
-        raise CredentialsError(
-            f"These are the credentials of account {identity.account}'s root user.",
-            "Use an IAM user or role instead: no lab needs the root user.",
-        )
+        raise unusable("root user", account=identity.account)
     if account and account != identity.account:
-        raise CredentialsError(
-            f"Your credentials are for account {identity.account}, not for {account}.",
-            "Name a profile of that account with --profile, or change --account.",
-        )
+        raise unusable("another account", account=identity.account, wanted=account)
 
 
 def real_target(
@@ -178,21 +166,13 @@ def surveyed(
     name = alias(clients)
     denied = _denied(identity, footprint.needed)
     if says_production(name or ""):
-        raise CredentialsError(
-            f"The alias of account {identity.account} is “{name}”: this looks like production.",
-            "Use an account that is meant for learning. No flag overrides this.",
-        )
+        raise unusable("production", account=identity.account, name=name)
     if denied and not force:
         missing = "".join(f"\n  {one}" for one in denied)
-        raise CredentialsError(
-            f"IAM says that you ({identity.arn}) may not do what the lab needs:{missing}",
-            "Get these permissions, or use another --profile. Nothing has been made."
-            " If IAM's simulation is wrong, add --force.",
-        )
+        raise unusable("denied", arn=identity.arn, missing=missing)
     short = list(_short(clients, footprint.counts))
     if short:
-        fix = "Remove what is no longer needed, or use another account."
-        raise CredentialsError(f"The account has no room for the lab: {'; '.join(short)}.", fix)
+        raise unusable("no room", short="; ".join(short))
     return name, denied
 
 

@@ -56,7 +56,7 @@ def embedded_only(lab: LabFile) -> tuple[str, ...]:
 def _calls(lab: LabFile) -> Iterator[str]:
     for stage in lab.stages:
         for step in stage.steps:
-            yield from (step.call, *(undo.call for undo in step.undo or ()))
+            yield from (called(step).call, *(undo.call for undo in step.undo or ()))
         yield from (check.call for check in stage.checkpoint if check.call)
     for fault in lab.faults:
         yield from (action.call for action in (*fault.change, *fault.fix))
