@@ -114,7 +114,7 @@ REFUSED = [
             *(
                 (arn, LEGACY)
                 for arn in (
-                    "arn:aws:s3",
+                    "arn:aws:s3:bucket",
                     "arn:aws:s3::bucket",
                     "arn:aws:iam::1111:user/x",
                     "arn:aws:iam::xxx:role/x",

@@ -30,6 +30,7 @@ _INDENTED = {
 }
 """IAM's messages for a text that begins with white space."""
 _VARIABLE_ACCOUNT = re.compile(r"arn:[^:]*:iam:[^:]*:[^:]*\$\{")
+_INCOMPLETE = re.compile(r"arn(:[^:]*){1,4}")  # "Grammar of the IAM JSON policy language"
 
 
 def checked(text: str, kind: PolicyKind) -> str:
@@ -42,9 +43,12 @@ def checked(text: str, kind: PolicyKind) -> str:
     late = isinstance(policy.document["Statement"], dict) and [*policy.document][-1] == "Version"
     if kind in _INDENTED and (text[:1].isspace() or (late and kind is PolicyKind.IDENTITY)):
         raise faults.malformed_policy(_INDENTED[kind])
-    for one in chain.from_iterable((each.resources or ("", ()))[1] for each in policy.statements):
+    given = [listed(each.source[each.resources[0]]) for each in policy.statements if each.resources]
+    for one in chain.from_iterable(given):
         if _VARIABLE_ACCOUNT.match(one):
             raise faults.malformed_policy(_INDENTED[PolicyKind.IDENTITY])
+        if kind is PolicyKind.SESSION and _INCOMPLETE.fullmatch(one):
+            raise faults.malformed_policy(f'Resource {one} must be in ARN format or "*".')
         if one.startswith("arn:aws-"):
             other = one.split(":")[1]
             raise faults.malformed_policy(f'Partition "{other}" is not valid for resource "{one}".')
