@@ -297,8 +297,8 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
     found = _texts(value, name, foreign=kind is _RESOURCE)  # S3's keys have any characters
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
-    if kind in _OF_IDENTITIES:
-        found = [_PARTIAL.sub(_completed, text) for text in found]
+    if kind in _OF_IDENTITIES:  # "... language": resource_string
+        found = [_PARTIAL.sub(r"\g<0>:*", text) for text in found]
     for text in found:
         if _ARN.fullmatch(text) or (text and not text.strip("*")):
             continue
@@ -307,11 +307,6 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
         if kind is not _RESOURCE and (message := _broken(text)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")
     return found
-
-
-def _completed(partial: re.Match[str]) -> str:
-    """All that is missing is a wildcard ("... JSON policy language": resource_string)."""
-    return partial[0] + ":*" * (ARN_SEPARATORS - partial[0].count(":"))
 
 
 def _broken(text: str) -> str:
