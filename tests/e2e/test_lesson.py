@@ -119,6 +119,9 @@ def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     assert all(len(screen.split("\n")) <= 24 for screen in screens)
     questions = [screen for screen in screens if "Your answer" in screen]
     assert any("trust policy of the role" in screen for screen in questions)
+    last = next(" ".join(screen.split()) for screen in screens if "A lab that leaves" in screen)
+    walls = "is open to the role ✔ 4 more steps and checks went well Undo everything"
+    assert walls in last  # the checks after the last question
     assert all(len(line) <= columns for screen in screens for line in screen.split("\n"))
 
 

@@ -60,7 +60,6 @@ class Loop(AtPrompt):
         self.wrong: list[scenes.Answered] = []  # the wrong predictions
         self.who = "admin"
         self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
-        self.skipped: scenes.Done | None = None
 
     def status(self) -> str:
         own = self.exercise.status() if self.exercise else ""
@@ -117,7 +116,7 @@ class Loop(AtPrompt):
                     said = f"Skipped: stage {numbers[stage.id] + 1}, {stage.title}."
                     if any(stage.id in self.runner.missing_for(each.id) for each in stages):
                         said += " Later stages need it."
-                    self.skipped = scenes.Done(((False, said),))
+                    self.heard.lines.append((False, said))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
@@ -218,8 +217,7 @@ class Loop(AtPrompt):
         place = f"{self.lab.stages.index(stage) + 1}/{len(self.lab.stages)}"
         things = self.runner.to_undo() if stage.cleanup else ()
         story = partial(scenes.story, text=stage.intro, things=things)
-        intro = Scene(stage.title, story, place, before=self.skipped)
-        self.skipped = None
+        intro = Scene(stage.title, story, place, before=self.heard.take())
         if stage.cleanup:
             self.enter(intro, "removes it all")
             self.runner.begin_stage(stage.id)
