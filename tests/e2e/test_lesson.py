@@ -178,6 +178,10 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.key("\x1b[D\x1b[C")  # there and back: what is typed now goes behind the command
     terminal.enter("; echo be''hind")
     terminal.wait("behind", "You made by hand what the step makes, so the step is done.")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-access-key")
+    terminal.enter("true")
+    terminal.wait("must hold what it makes. The command\nputs it there if it is unchanged.")
 
 
 def test_words(opened: Open) -> None:

@@ -91,7 +91,8 @@ class StepExercise(_Exercise):
             return
         lacks = runner.steps.lacks(self.stage, self.at)
         why = f": there is no {lacks}" if lacks else ""
-        why = f": the profile {profile.name} must hold what it makes" if profile else why
+        puts = "must hold what it makes. The command puts it there if it is unchanged"
+        why = f": the profile {profile.name} {puts}" if profile else why
         paper.prose(f"The step is not done yet{why}.")
 
 
