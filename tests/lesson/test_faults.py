@@ -1,5 +1,6 @@
 """Every fault of every bundled lab changes its cells, and its fix restores them."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Broken, FaultState, RunFault
 from stslab.runner.ports import Answer, Call, Refusal
-from stslab.vocabulary import PARTNER, Gate
+from stslab.vocabulary import ADMIN, PARTNER, Gate
 
 PICKED = ["d-0012", "d-0013", "d-0005", "d-0015", "d-0005", "d-0005"]
 
@@ -179,6 +180,15 @@ def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
         assert isinstance(account.call(call), Answer)
         (wider,) = (one.says for one in bench.remaining(fault))
         assert wider.startswith("This must hold too: The user's policies allow no other role")
+        assert isinstance(account.call(asks.write(asks.document)), Answer)
+        surplus = {"UserName": asks.names["UserName"], "PolicyName": "Mine"}
+        document = json.dumps(
+            {"Version": "2012-10-17", "Statement": [{**statement, "Resource": "*"}]}
+        )
+        put = Call(ADMIN, "iam", "PutUserPolicy", {**surplus, "PolicyDocument": document})
+        assert isinstance(account.call(put), Answer)
+        (wider,) = (one.told for one in bench.remaining(fault))
+        assert " no other role. What allows it: inline policy Mine of user sts-test" in wider
 
 
 def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from stslab.errors import CheckFailed, NotOwn, RunError, StslabError
+from stslab.errors import NotOwn, RunError, StslabError
 from stslab.kinds.table import rows
 from stslab.lab.references import evaluate
 from stslab.lesson import access
@@ -204,9 +204,8 @@ class Faults:
             for stage in () if still else self.runner.stages_done:
                 self.runner.check_stage(stage, "" if stage == fault.after else "Simulate")
         except StslabError as error:
-            of_stage = isinstance(error, CheckFailed)
-            claims = error.message.partition(": ")[2] if of_stage else error.message
-            still.append(Lack(f"This must hold too: {claims}"))
+            claims = error.message.rpartition("does not hold: ")[2]
+            still.append(Lack(f"This must hold too: {claims}", "", self.runner.checks.allowing))
         return tuple(still)
 
     def _too_wide(self) -> Iterator[str]:

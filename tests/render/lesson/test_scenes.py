@@ -12,9 +12,10 @@ from rich.console import Console
 
 from stslab.lab.model import Change
 from stslab.lesson.access import CellState
+from stslab.lesson.byhand import Lack
 from stslab.lesson.questions import Choice, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Asking, Done, Scene, in_brief, matrix
+from stslab.render.lesson.scenes import Answered, Asking, Done, Scene, in_brief, matrix, ticket
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -208,3 +209,9 @@ def test_in_words_no_answers_run_together(monkeypatch: pytest.MonkeyPatch) -> No
     assert f"{says}  allowed   allowed   allowed" in table
     table = drawn(Scene("Who", partial(matrix, cells=cells, changed={one.key for one in cells})))
     assert f"{says}\n     allowed now   allowed now   allowed now" in table
+
+
+def test_a_fault_whose_report_is_right_again_is_shown_without_a_gap() -> None:
+    still = [Lack("bob may list it, which was not allowed before.")]
+    text = drawn(Scene("Broken", partial(ticket, report="It fails.", shown=("", ""), still=still)))
+    assert '"It fails."\n\n   ✘ bob may list it' in text

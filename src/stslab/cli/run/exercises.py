@@ -91,8 +91,7 @@ class StepExercise(_Exercise):
             return
         lacks = runner.steps.lacks(self.stage, self.at)
         why = f": there is no {lacks}" if lacks else ""
-        puts = "must hold what it makes. The command puts it there if it is unchanged"
-        why = f": the profile {profile.name} {puts}" if profile else why
+        why = f": {TEXTS['profile'].format(profile.name)}" if profile else why
         paper.prose(f"The step is not done yet{why}.")
 
 

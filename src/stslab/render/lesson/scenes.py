@@ -388,9 +388,10 @@ def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[
     paper.prose(f'"{report}"', indent=1)
     paper.blank()
     command, answer = shown
-    paper.command(command, indent=3)
-    paper.prose(one_line(answer), indent=3, style="red")
-    paper.blank()
+    if command:  # else what was reported is right again
+        paper.command(command, indent=3)
+        paper.prose(one_line(answer), indent=3, style="red")
+        paper.blank()
     remaining(paper, still)
     paper.prose(evidence.WORDS["said"]["find out"], indent=1, apart=True)
 

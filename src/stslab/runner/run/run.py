@@ -246,8 +246,9 @@ class Runner:
             earlier = (proved.at, by) if proved else NEVER
             record = self.checks.try_again(stage, number, earlier, begun=True)
             if not record.held and not proved:
-                failed.append(record)
-        self._require_held(stage, failed)
+                failed.append((record, self.checks.allowing))
+        self.checks.allowing = tuple(one for _, allowing in failed for one in allowing)
+        self._require_held(stage, [record for record, _ in failed])
 
     def drift(self, stage_id: str) -> tuple[events.StepDrifted, ...]:
         """How the work of this stage's steps, and of those it needs, has changed since."""
