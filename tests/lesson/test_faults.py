@@ -160,6 +160,16 @@ def test_a_seed_is_the_same_for_everybody() -> None:
         chosen(lab, [], "--seed 1")
 
 
+@pytest.mark.parametrize("path", resources.bundled_labs(), ids=lambda path: path.stem)
+def test_after_each_stage_all_that_was_proved_holds_or_was_changed_by_the_lab(path: Path) -> None:
+    lab = lab_of(path)
+    with InMemoryAccount().running(lab, lambda _: None) as runner:
+        for at, stage in enumerate(lab.stages[:-1], 1):
+            runner.run_stage(stage.id)
+            for earlier in lab.stages[:at]:
+                runner.check_stage(earlier.id)
+
+
 @contextmanager
 def with_a_fault() -> Iterator[tuple[InMemoryAccount, Faults, RunFault]]:
     """The first lab before its cleanup, and a fault that could be planted."""

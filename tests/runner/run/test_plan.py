@@ -6,8 +6,11 @@ import pytest
 from msgspec.structs import replace
 from tests.runner.conftest import STAGES
 
+from stslab import resources
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.errors import UsageError
 from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
+from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
 from stslab.runner.run.plan import DRY_ID, changed_by, dry_run, needed, plan
@@ -60,6 +63,17 @@ def test_only_a_stage_that_changes_a_claim_excuses_it(assume_role, tells, says, 
         (stage, check) for stage in lab.stages for check in stage.checkpoint if check.says == says
     )
     assert changed_by(lab, stage, check, done) == changed
+
+
+def test_the_stage_that_expects_another_answer_is_the_one_that_changed_a_claim():
+    path = resources.labs_folder() / "narrower.yaml"
+    lab = load(path, catalogue=BotocoreCatalogue())
+    stage = next(each for each in lab.stages if each.id == "session-policy")
+    for says in ("It may not put a report", "It may not list the reports"):
+        check = next(each for each in stage.checkpoint if each.says == says)
+        assert (
+            changed_by(lab, stage, check, [each.id for each in lab.stages[:5]]) == "bucket-policy"
+        )
 
 
 def without_table(lab: Lab) -> Lab:

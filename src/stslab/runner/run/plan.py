@@ -13,6 +13,7 @@ from stslab.redaction import redact
 from stslab.runner import events
 from stslab.runner.ports import Call, TargetInfo
 from stslab.runner.run.scope import basis
+from stslab.vocabulary import Gate
 
 
 def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
@@ -61,22 +62,25 @@ def require_done(stage_id: str, lacking: Collection[str]) -> None:
 def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:
     """The id of a ``done`` stage after which the check's claim need no longer hold, or "".
 
-    That is the cleanup stage; a stage whose ``changes`` say so; or, if the lab later expects
-    another answer to the same call, a stage that changes something the check refers to.
+    That is the cleanup stage, or one that deletes a stack; one whose ``changes`` say so, or end the
+    caller's credentials; or, if the lab later expects another answer to the same call, one that
+    changes something the check refers to.
     """
     later = lab.stages[lab.stages.index(stage) + 1 :]
-    ended = [each for each in later if each.id in done]
     # The names in the check, and those in the steps that made its caller's profile.
     makers = [step for step in lab.steps if step.profile and step.profile.name == check.identity]
     about = names_used(check.params) | _named(makers)
-    for_a_while = any(_expects_otherwise(each, check) for each in later if not each.cleanup)
-    for each in ended:
+    expecting = [each for each in later if not each.cleanup and _expects_otherwise(each, check)]
+    wanted, who = (not check.fails, check.by), check.identity
+    for each in (one for one in (*expecting, *later) if one.id in done):
         declared = any(
-            change.allowed is bool(check.fails)
+            (change.allowed, change.by) != wanted
             and _asks_the_same(change.identity, lab.access[change.cell], check)
             for change in each.changes
         )
-        if each.cleanup or declared or (for_a_while and _made_by(each) & about):
+        ended = any(one.identity == who and Gate.SIGNATURE in one.by for one in each.changes)
+        ended |= each.cleanup or any(step.operation == "DeleteStack" for step in each.steps)
+        if ended or declared or (expecting and _made_by(each) & about):
             return each.id
     return ""
 
@@ -126,8 +130,8 @@ def _settings(lab: Lab, identity: str) -> set[str]:
 
 
 def _made_by(stage: Stage) -> set[str]:
-    """The names in the parameters of a stage's steps that make things."""
-    return _named(step for step in stage.steps if step.undo)
+    """The names in the parameters of a stage's steps that make or change things."""
+    return _named(step for step in stage.steps if step.undo is not None)
 
 
 def _named(steps: Iterable[Step]) -> set[str]:
