@@ -65,6 +65,12 @@ def test_only_a_stage_that_changes_a_claim_excuses_it(assume_role, tells, says, 
     assert changed_by(lab, stage, check, done) == changed
 
 
+def test_a_stage_is_not_needed_for_what_it_only_changes():
+    path = resources.labs_folder() / "web-identity.yaml"
+    lab = load(path, catalogue=BotocoreCatalogue())
+    assert needed(lab, "for-all") == ("audience",)  # the trust policy changes in between
+
+
 def test_the_stage_that_expects_another_answer_is_the_one_that_changed_a_claim():
     path = resources.labs_folder() / "narrower.yaml"
     lab = load(path, catalogue=BotocoreCatalogue())

@@ -43,7 +43,8 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     before = lab.stages[: lab.stages.index(stage)]
     wanted, named, ids = _uses(lab, stage), _named(stage.steps), set[str]()
     for earlier in reversed(before):
-        if not earlier.cleanup and (_gives(earlier) & wanted or _made_by(earlier) & named):
+        made = _named(step for step in earlier.steps if step.undo)  # others only change something
+        if not earlier.cleanup and (_gives(earlier) & wanted or made & named):
             ids.add(earlier.id)
             wanted |= _uses(lab, earlier)
             named |= _named(earlier.steps)
@@ -80,7 +81,8 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
         )
         ended = any(one.identity == who and Gate.SIGNATURE in one.by for one in each.changes)
         ended |= each.cleanup or any(step.operation == "DeleteStack" for step in each.steps)
-        if ended or declared or (expecting and _made_by(each) & about):
+        changed = _named(step for step in each.steps if step.undo is not None)
+        if ended or declared or (expecting and changed & about):
             return each.id
     return ""
 
@@ -127,11 +129,6 @@ def _settings(lab: Lab, identity: str) -> set[str]:
     names = names_used(profile.values) | {f"profile {name}" for name in profile.sources}
     token = {"token"} if profile.web_identity_token_file else set()
     return names.union(token, *(_settings(lab, name) for name in profile.sources))
-
-
-def _made_by(stage: Stage) -> set[str]:
-    """The names in the parameters of a stage's steps that make or change things."""
-    return _named(step for step in stage.steps if step.undo is not None)
 
 
 def _named(steps: Iterable[Step]) -> set[str]:
