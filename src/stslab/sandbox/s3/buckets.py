@@ -42,7 +42,8 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     tags = configuration.get("Tags") or ()
     if any(tag["Key"].startswith("aws:") for tag in tags):
         raise fault("InvalidTag", SAYS["system tags"])
-    location = f"/{name}" if region == REGION else f"http://{name}.s3.amazonaws.com/"
+    is_own = name.endswith("-an")  # in the account's own namespace
+    location = f"/{name}" if is_own or region == REGION else f"http://{name}.s3.amazonaws.com/"
     bucket = Bucket(
         name=name,
         owner=request.account,
@@ -57,10 +58,10 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     if existing is not None:
         if existing.owner != request.account:
             raise fault("BucketAlreadyExists", BucketName=name)
-        # In us-east-1 only, and with the settings that it has, this resets the bucket's ACL.
+        # Of a global bucket in us-east-1, with the settings that it has, this resets the ACL.
         own = (REGION, REGION, existing.ownership or bucket.ownership)
-        blocked = existing.public_access_block in (None, _ALL_BLOCKED)
-        if own != (region, existing.region, bucket.ownership) or bucket.tags or not blocked:
+        is_usual = existing.public_access_block in (None, _ALL_BLOCKED) and not is_own
+        if own != (region, existing.region, bucket.ownership) or bucket.tags or not is_usual:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         bucket = existing
     tx.put(replace(bucket, grants=acl.requested(tx, request, bucket, acl.owner_of(tx, bucket))))

@@ -39,12 +39,14 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
         refused = f"We don't accept the provided value of {name} header for this API"
     if refused:
         raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
-    current = lookups.content_at(view, where, None)
-    if name == "If-Match" and current is None:
+    latest = lookups.version_at(view, where, None)
+    is_there = bool(latest and not latest.marker)
+    is_wanted = name == "If-Match"
+    if is_wanted and not is_there and not (latest and value == "*"):  # or it is a delete marker
         raise no_such_key(where.key)
-    if current and (name == "If-None-Match" or value.strip('"') not in ("*", current.etag)):
+    if is_there != is_wanted or value.strip('"') not in ("*", latest and latest.etag):
         raise fault("PreconditionFailed", Condition=name)
-    if upload and (upload.current or "") != lookups.identity(lookups.version_at(view, where, None)):
+    if upload and (upload.current or "") != lookups.identity(latest):
         raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)
 
 

@@ -140,30 +140,24 @@ def _name_rules(lifecycle: Document) -> None:
 class Setting(NamedTuple):
     """A configuration of a bucket: the end of its operations' names, and the parameter with it.
 
-    A bucket without it answers with the error ``missing``, or else with ``default``.
+    A bucket without it answers with the error ``missing``, if there is one.
     """
 
     name: str
     member: str
     missing: str = ""
-    default: str = "{}"
     fill: Callable[[Document], None] = lambda _: None  # sets what S3 adds
 
 
-_AES = {
-    "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
-    "BucketKeyEnabled": False,
-    "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
-}
+_AES = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
+_NO_SSE_C = {"BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]}}
+_WITH_SSE_C = ("me-central-1", "me-south-1")  # the regions whose new buckets take it
 SSE = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")  # the encryption of an object
 _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
-_ENCRYPTION = Setting(
-    "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
-)
 _LIFECYCLE, _LEAST = "LifecycleConfiguration", "TransitionDefaultMinimumObjectSize"
 _USUAL_LEAST = "all_storage_classes_128K"
 _SETTINGS = (
-    _ENCRYPTION,
+    Setting("Encryption", "ServerSideEncryptionConfiguration"),
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
     Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", fill=_name_rules),
     Setting("Logging", "BucketLoggingStatus"),
@@ -173,9 +167,10 @@ _SETTINGS = (
 
 
 def encryption_rule(bucket: Bucket) -> Document:
-    """The encryption rule for new objects; empty for the default encryption."""
-    rule: Document = json.loads(bucket.settings.get("Encryption", '{"Rules": [{}]}'))["Rules"][0]
-    return rule
+    """The encryption rule for new objects."""
+    usual = _AES if bucket.region in _WITH_SSE_C else {**_AES, **_NO_SSE_C}
+    stored = json.loads(bucket.settings.get("Encryption", '{"Rules": [{}]}'))["Rules"][0]
+    return {**usual, **stored}
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
@@ -202,9 +197,10 @@ def _key_arn(key: str, region: str, owner: str) -> str:
 
 
 def _stored(setting: Setting, bucket: Bucket) -> Answer | None:
-    text = bucket.settings.get(setting.name) or ("" if setting.missing else setting.default)
-    value: Answer | None = json.loads(text) if text else None
-    return {setting.member: value} if setting is _ENCRYPTION else value
+    if setting.name == "Encryption":
+        return {setting.member: {"Rules": [encryption_rule(bucket)]}}
+    text = bucket.settings.get(setting.name, "" if setting.missing else "{}")
+    return dict(json.loads(text)) if text else None
 
 
 def _block(bucket: Bucket) -> Answer | None:
@@ -259,7 +255,7 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
-    if setting is _ENCRYPTION:  # what is blocked stays so unless the request names it
+    if setting.name == "Encryption":  # what is blocked stays so unless the request names it
         blocked = {k: v for k, v in encryption_rule(bucket).items() if k.startswith("Blocked")}
         value = {"Rules": [{**_AES, **blocked, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:

@@ -74,8 +74,8 @@ def _plain(value: str) -> str:
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     asked, rule = request.params, settings.encryption_rule(bucket)
     if asked.get("SSECustomerAlgorithm"):
-        allowed = "NONE" in str(rule.get("BlockedEncryptionTypes"))
-        raise fault("NotImplemented") if allowed else acl.prevented(request, bucket, "SSE-C")
+        blocked = "SSE-C" in str(rule.get("BlockedEncryptionTypes"))
+        raise acl.prevented(request, bucket, "SSE-C") if blocked else fault("NotImplemented")
     if asked.get("SSECustomerKey") or asked.get("SSECustomerKeyMD5"):
         raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
     if asked.get("SSEKMSKeyId") and not asked.get("ServerSideEncryption", "").startswith("aws:kms"):

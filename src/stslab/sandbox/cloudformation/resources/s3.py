@@ -109,6 +109,7 @@ class Bucket:
         work.s3(
             "CreateBucket",
             Bucket=name,
+            BucketNamespace=work.get("BucketNamespace"),
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
             **(_canned(acl, name) if at_once else {}),
