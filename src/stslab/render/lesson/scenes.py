@@ -355,7 +355,7 @@ def drifted(paper: Paper, steps: Iterable[events.StepDrifted], describe: events.
 def policies(paper: Paper, verdict: Verdict, *, marked: bool) -> None:
     """The full policies that apply to a request; the deciding ones may be ``marked``."""
     if not verdict.documents:
-        paper.prose("No known policy applies to this call.", indent=1)
+        paper.prose("No policy is known that applies here.", indent=1)
     for reading in verdict.gates:
         for policy in reading.policies:
             mark = "  < decided" if reading.decided and marked else ""
