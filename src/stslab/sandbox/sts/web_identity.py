@@ -65,8 +65,8 @@ def _keys(host: str, claims: Claims, audience: str) -> Keys:
     for key in catalogue.condition_keys(f"sts:{_ACTION}"):
         provider, _, claim = key.partition(":")
         outer, _, inner = claim.partition("/")
-        nested = claims.get(outer)  # as Google's google/organization_number is
-        value = nested.get(inner) if isinstance(nested, dict) else claims.get(claim)
+        nested = claims.get(outer, {inner: claims.get(claim, claims.get(f"{outer}:{inner}"))})
+        value = nested.get(inner) if isinstance(nested, dict) else claims.get(claim)  # Google nests
         if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
             values[claim] = value
     values |= {"aud": audience, "oaud": claims["aud"]}
