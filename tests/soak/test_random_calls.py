@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_every_call_is_answered_whatever_came_before(
         else:
             codes["answered"] += 1
             written = serialize.result(service, operation, answer, "id", _HTTP).body
-            assert b"None" not in written
+            assert not re.search(rb"\bNone\b", written)  # within a token it is chance
             if operation == "CreateAccessKey":
                 asking.keys = [*asking.keys[-8:], answer["AccessKey"]["AccessKeyId"]]
             continue
