@@ -221,7 +221,7 @@ _PLACE: Final = re.compile(
     r"(?!iam:[^:]*:(?!aws$)[a-z-]+$)[^:]+:(?![^:]*--)[\w*?-]*:(?:[0-9]{12}|[a-z-]*|.*[*?].*)"
 )
 # A service, perhaps with a Region, and then with an account.
-_PARTIAL: Final = re.compile(r"^arn:[^:]+:[^:*?]+(:([a-z]+(-[a-z]+)+-\d)?(:(\d{12})?)?)?\Z")
+_PARTIAL: Final = re.compile(r"^arn:[^:]+:[^:*?\s]+(:([a-z]+(-[a-z]+)+-\d)?(:(\d{12})?)?)?\Z")
 _VARIABLE: Final = re.compile(r"\$\{[\w-]+:[^:{}]+\}")
 _NO_PATH: Final = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '

@@ -43,15 +43,16 @@ def checked(text: str, kind: PolicyKind) -> str:
     late = isinstance(policy.document["Statement"], dict) and [*policy.document][-1] == "Version"
     if kind in _INDENTED and (text[:1].isspace() or (late and kind is PolicyKind.IDENTITY)):
         raise faults.malformed_policy(_INDENTED[kind])
-    given = [listed(each.source[each.resources[0]]) for each in policy.statements if each.resources]
-    for one in chain.from_iterable(given):
+    for one in chain.from_iterable((each.resources or ("", ()))[1] for each in policy.statements):
         if _VARIABLE_ACCOUNT.match(one):
             raise faults.malformed_policy(_INDENTED[PolicyKind.IDENTITY])
-        if kind is PolicyKind.SESSION and _INCOMPLETE.fullmatch(one):
-            raise faults.malformed_policy(f'Resource {one} must be in ARN format or "*".')
         if one.startswith("arn:aws-"):
             other = one.split(":")[1]
             raise faults.malformed_policy(f'Partition "{other}" is not valid for resource "{one}".')
+    for each in policy.statements if kind is PolicyKind.SESSION else ():
+        for one in listed(each.source[each.resources[0]]) if each.resources else ():
+            if _INCOMPLETE.fullmatch(one):
+                raise faults.malformed_policy(f'Resource {one} must be in ARN format or "*".')
     return text
 
 
