@@ -10,16 +10,15 @@ import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from stslab.aws.profiles import ProfileFiles
 from stslab.errors import UsageError
 from stslab.home import expanded
-from stslab.structures import beside
 from stslab.vocabulary import ADMIN
 
-_VARIABLES = beside(__file__, "environment.yaml")
-SET: list[str] = _VARIABLES["set"].split()
-_SECRET, _GONE = _VARIABLES["secret"].split(), _VARIABLES["gone"].split()
+_LINES = Path(__file__).with_name("environment.txt").read_text("ascii").splitlines()
+SET, _SECRET, _GONE = map(str.split, _LINES)  # what is set, and what is unset
 OWN = "STSLAB_OWN_AWS"
 _KEPT = re.compile(r"AWS_\w+=")
 _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
