@@ -211,9 +211,10 @@ def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
     """A task that calls ``watch`` while the learner types, and ends the line if it is True."""
 
     async def look() -> None:
-        while not watch():  # noqa: ASYNC110 - no event announces changed files
-            await asyncio.sleep(_POLL)
         app = get_app()
+        # After the line, while a slow terminal is waited for, the next look must see it.
+        while not (app.is_done or watch()):  # noqa: ASYNC110 - no event announces changed files
+            await asyncio.sleep(_POLL)
         if not app.is_done:
             app.erase_when_done = True
             app.exit(result=_SoFar(app.current_buffer.text))
