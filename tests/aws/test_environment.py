@@ -118,7 +118,7 @@ def test_the_learners_own_settings_are_kept_without_secrets(own_settings, monkey
     for name, value in inside.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir("/")
-    ended = environment.applied(environment.taken_back())
+    ended = environment.applied(environment.restoration())
     assert environment.own() == before  # also inside, where files of ours are named
     kept = {name: ended.get(name) for name in own_settings}
     gone = {"AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None}
@@ -129,14 +129,14 @@ def test_the_learners_own_settings_are_kept_without_secrets(own_settings, monkey
 def test_keys_that_are_set_later_stay(own_settings, monkeypatch, tmp_path):
     monkeypatch.setenv(environment.OWN, environment.own())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANEW")
-    environment.take_back()
+    environment.restore()
     assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIANEW"
     assert environment.OWN not in os.environ
 
 
-def test_what_is_not_set_is_not_taken_back(own_settings):
+def test_what_is_not_set_is_not_restored(own_settings):
     """As with a second `stslab env --unset`: the first brought the learner's settings back."""
-    assert environment.taken_back() == {}
+    assert environment.restoration() == {}
 
 
 def test_the_endpoint_of_any_service_comes_back(own_settings, monkeypatch, tmp_path):
@@ -150,7 +150,7 @@ def test_the_endpoint_of_any_service_comes_back(own_settings, monkeypatch, tmp_p
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-    assert environment.taken_back()["AWS_ENDPOINT_URL_LAMBDA"] == "http://mine"
+    assert environment.restoration()["AWS_ENDPOINT_URL_LAMBDA"] == "http://mine"
 
 
 @pytest.mark.parametrize("value", ["x", "'AWS_PROFILE=a", "PATH=/x", "AWS_PROFILE", "'AWS_A;b=1'"])

@@ -34,8 +34,8 @@ _NOT_IMPLEMENTED, _NO_STORAGE = 501, 507
 
 # The request was never sent: it can't have taken effect.
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
-# The request may have been sent, and its outcome is unknown.
 _UNREADABLE = (ResponseParserError, LookupError, TypeError)  # botocore's, for what is not AWS's
+# The request may have been sent, and its outcome is unknown.
 _NO_ANSWER = (boto.HTTPClientError, boto.IncompleteReadError, *_UNREADABLE)
 FAILED = (boto.BotoCoreError, AttributeError, ValueError, *_UNREADABLE)
 _NO_CREDENTIALS = tuple(

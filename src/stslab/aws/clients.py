@@ -122,7 +122,7 @@ def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
     Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``, else the profile's
     ``endpoint_url``. A URL for a single service is ignored.
     """
-    environment.take_back()
+    environment.restore()
     ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     own_region, own_url = "", os.environ.get("AWS_ENDPOINT_URL", "")
     with suppress(BotoCoreError):

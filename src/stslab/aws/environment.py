@@ -53,7 +53,7 @@ def own() -> str:
 
     A key's id without its secret makes AWS's programs fail, instead of calling as somebody else.
     """
-    take_back()
+    restore()
     named = (*SET, *_GONE, *filter(_ENDPOINT.fullmatch, os.environ))
     found = {name: os.environ[name] for name in named if name in os.environ}
     for name in SET[:2]:  # files, which a program may read from another folder
@@ -61,7 +61,7 @@ def own() -> str:
     return shlex.join(f"{name}={value}" for name, value in found.items())
 
 
-def taken_back() -> dict[str, str | None]:
+def restoration() -> dict[str, str | None]:
     """What ends the changes of :func:`variables`, if any; what was set since then stays."""
     if OWN not in os.environ:
         return {}
@@ -75,9 +75,9 @@ def taken_back() -> dict[str, str | None]:
     raise UsageError(f"The variable {OWN}, which keeps your own settings, is damaged.", fix)
 
 
-def take_back() -> None:
+def restore() -> None:
     """Give this process the learner's own settings, also after ``eval "$(stslab env)"``."""
-    for name, value in taken_back().items():
+    for name, value in restoration().items():
         os.environ.pop(name, None)
         os.environ |= {} if value is None else {name: value}
 

@@ -85,7 +85,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
         names = (_NAMED, *lab_variables(where.target))
-        changes = {**environment.taken_back(), **dict.fromkeys(names)}
+        changes = {**environment.restoration(), **dict.fromkeys(names)}
     else:
         _, changes = _become(where, name)
     click.echo(environment.script(changes, syntax), nl=False)

@@ -200,7 +200,7 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError, quoted: Event) -> Pro
     if quoted and quoted.start_mark.line < quoted.end_mark.line:
         ends = f"closes only in line {source.place(quoted.end_mark.index)[0]}"
         message = f"The quote that opens here {ends}, and what follows is not YAML: {what}."
-        fix = f"Close it here. If it is meant to be that long, mend line {line}."
+        fix = f"Close it here. If it is meant to be that long, correct line {line}."
         return source.problem(quoted.start_mark.index, message, fix)
     known: dict[str, str] = beside(__file__, "fixes.yaml")["yaml"]
     fix = next((fix for part, fix in known.items() if part in what), _LOOK)
