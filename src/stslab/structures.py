@@ -51,6 +51,12 @@ def beside(module: str, file: str) -> Any:
     return yaml.load(text, Loader=safe_loader())  # noqa: S506 - a safe one
 
 
+def said(texts: Mapping[str, tuple[str, str]], of: str, /, **names: object) -> tuple[str, str]:
+    """A message and its fix, or an error's code and message, from a table of both."""
+    first, second = (text.format(**names) for text in texts[of])
+    return first, second
+
+
 def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
     """The structure with each text in it (or all ``of`` a type) changed; tuples become lists."""
     if isinstance(value, Mapping):

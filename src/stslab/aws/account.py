@@ -19,9 +19,8 @@ from stslab.aws.target import Target
 from stslab.errors import CredentialsError
 from stslab.kinds.operations import changes
 from stslab.kinds.table import ENDED, TRANSIENT
-from stslab.lab.reading.problems import said
 from stslab.runner import ports
-from stslab.structures import beside, mapped
+from stslab.structures import beside, mapped, said
 from stslab.vocabulary import ADMIN
 
 ANONYMOUS = "anonymous"

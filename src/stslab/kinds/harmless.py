@@ -11,9 +11,9 @@ from stslab.kinds import documents, template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, Rule, Rules, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, Params, search
-from stslab.structures import parts
+from stslab.structures import beside, parts, said
 
-MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
+_SAYS: Mapping[str, tuple[str, str]] = beside(__file__, "objections.yaml")
 _ID = r"\d{12}|<account>|<partner>"
 _PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
 _NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
@@ -25,7 +25,7 @@ class Objection(msgspec.Struct, frozen=True):
     """Why a call may not be made, and the fix. ``parameter`` and ``word`` are the place."""
 
     reason: str
-    fix: str = MAKE_IT
+    fix: str = _SAYS["own"][1]
     parameter: str = ""
     word: str = ""
 
@@ -54,22 +54,27 @@ class _Judging(msgspec.Struct, frozen=True):
         return alone or self.own.named_by(kind, template.MARK.sub("x", text)) == "x"
 
 
+def _objection(says: str, case: _Judging, word: str = "", **names: object) -> Objection:
+    """An objection with the texts of objections.yaml."""
+    texts = said(_SAYS, says, call=case.call, who=case.who, **names)
+    return Objection(*texts, word=word)
+
+
 def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Finding]:
     """Objections and notes; ``caller`` is the run's user whose key signs the call, if it is one."""
-    service = call.partition(".")[0]
+    service, case = call.partition(".")[0], _Judging(call, own, call, caller, params)
     if service not in HOME and service not in own.allowed.services:
-        fix = f"Leave it out, or declare it: services: [{service}]."
-        yield Objection(f"stslab does not know what calls of {service} change.", fix)
+        yield _objection("service", case, service=service)
     elif not changes(call):
         return
     elif service not in HOME:
-        yield from _roles(params, _Judging(call, own, call))
+        yield from _roles(params, case)
     else:
         rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
         if rules is None:
-            yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
+            yield _objection("operation", case)
         else:
-            yield from _by_rules(rules, params, _Judging(call, own, call, caller, params))
+            yield from _by_rules(rules, params, case)
 
 
 def objections(call: str, params: Params, own: Own, caller: str) -> Iterator[Objection]:
@@ -117,10 +122,7 @@ def _parameter(rule: Rule) -> str:
 def _lacking(rule: Rule, case: _Judging) -> Objection:
     if rule.must is Must.TAGGED:
         return _lacks_tag(rule, case)
-    if rule.implied:
-        fix = f"Name a user that the run made: {rule.where}: ..."
-        return Objection(f"{case.call} without {rule.where} would change the calling user.", fix)
-    return Objection(f"{case.call} lacks {rule.where}.", f"Add {rule.where}.")
+    return _objection("implied" if rule.implied else "lacking", case, where=rule.where)
 
 
 # Documents are checked even if some values in them are not known yet.
@@ -132,16 +134,13 @@ _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 
 def _own(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
-        thing = f"{KINDS[rule.kind].noun} {_shown(value)}"
-        yield Objection(f"{case.who} would change {thing}, which is not the run's own.")
+        yield _objection("own", case, thing=f"{KINDS[rule.kind].noun} {_shown(value)}")
 
 
 def _new(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if case.own.run not in str(value):
-        yield Objection(
-            f"The name of {KINDS[rule.kind].noun} {_shown(value)} does not contain the run's id.",
-            f"Add it to the name, as in {str(value)[:40] or 'name'}-${{{{ run.id }}}}.",
-        )
+        thing = f"{KINDS[rule.kind].noun} {_shown(value)}"
+        yield _objection("new", case, thing=thing, start=str(value)[:40] or "name")
 
 
 def _tagged(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
@@ -153,17 +152,14 @@ def _lacks_tag(rule: Rule, case: _Judging) -> Objection:
     tag = f'[{{Key: "{RUN_TAG}", Value: "${{{{ run.id }}}}"}}]'
     outer = rule.where.split(".")
     written = f"{outer[-1]}: {tag}" if len(outer) == 1 else f"{outer[0]}: {{{outer[1]}: {tag}}}"
-    return Objection(f"{case.call} lacks the run's tag {RUN_TAG}.", f"Add {written}.")
+    return _objection("untagged", case, tag=RUN_TAG, written=written)
 
 
 def _untagged(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     for tag in value if isinstance(value, list) else [value]:
         key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
         if key == RUN_TAG and kept != case.own.run:
-            yield Objection(
-                f"{case.call} would change the tag {RUN_TAG}, which marks the run's own things.",
-                "Don't change that tag.",
-            )
+            yield _objection("tag", case, tag=RUN_TAG)
 
 
 def _attached(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
@@ -174,11 +170,7 @@ def _attached(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
         if documents.WIDE_POLICIES.fullmatch(name) and not limits:
             yield f"{case.call} gives wide rights: {name}"
     elif not case.is_own("iam.policy", arn):
-        yield Objection(
-            f"{case.who} would attach the managed policy {_shown(arn)}, which is"
-            " neither the run's own nor AWS's.",
-            "Attach a policy that the lab makes, or one of AWS's (arn:aws:iam::aws:policy/...).",
-        )
+        yield _objection("attached", case, arn=_shown(arn))
 
 
 def _role(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
@@ -186,11 +178,8 @@ def _role(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
         return
     if str(value) in case.own.allowed.roles:
         yield f"{case.call} uses the role {value}, which is not the run's"
-        return
-    yield Objection(
-        f"{case.who} would use the role {_shown(value)}, which is not the run's own.",
-        f'If the lab needs it, declare it: uses: {{roles: ["{_shown(value)}"]}}.',
-    )
+    else:
+        yield _objection("role", case, role=_shown(value))
 
 
 def _trust(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
@@ -198,7 +187,7 @@ def _trust(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
         everybody = list(documents.let_in(value))
     except documents.UnreadablePolicy as error:
         if not case.own.is_unknown(value):
-            yield Objection(f"The document can't be read: {error}.", "Write it as a valid policy.")
+            yield _objection("unreadable", case, error=error)
         return
     for one in everybody:
         yield from _let_in(one, case)
@@ -220,12 +209,7 @@ def _let_in(one: documents.LetIn, case: _Judging) -> Iterator[Finding]:
         yield f"{case.call} lets in {whole}, as the lab declares"
         return
     needed = documents.EVERYONE if who == "everyone" else account or "..."
-    yield Objection(
-        f"{case.who} would let in {who}.",
-        "Name what the lab makes, this account (${{ account }}), or an AWS service."
-        f' If another account is needed, declare it: uses: {{accounts: ["{needed}"]}}.',
-        word=one.name,
-    )
+    yield _objection("lets in", case, one.name, others=who, needed=needed)
 
 
 def _is_trusted(one: documents.LetIn, case: _Judging) -> bool:
@@ -266,28 +250,22 @@ def _private(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if documents.EVERYONE in case.own.allowed.accounts:
         yield f"{case.who} lets in others, as the lab declares"
     else:
-        fix = 'Leave it out. If everyone should get in, declare it: uses: {accounts: ["*"]}.'
-        yield Objection(f"{case.who} would let in others, with an access control list.", fix)
+        yield _objection("list", case)
 
 
 def _source(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     source = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
     bucket = str(source).partition("/")[0]
     if not case.own.has("s3.bucket", bucket):
-        yield Objection(f"{case.call} would copy from S3 bucket {bucket}, which is not the run's.")
+        yield _objection("source", case, bucket=bucket)
 
 
 def _template(value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     try:
         whole = list(_resources(value, case.params, case.own))
     except template.Unjudgeable as error:
-        if case.own.is_unknown(value):
-            return
-        yield Objection(
-            f"What the template makes is not known: {error}.",
-            "Write its resources out in the template itself.",
-            word=error.word,
-        )
+        if not case.own.is_unknown(value):
+            yield _objection("template", case, error.word, error=error)
         return
     kinds = {one.logical: BY_RESOURCE_TYPE.get(one.type) for one in whole}
     inside = {logical: kind.id for logical, kind in kinds.items() if kind}
@@ -360,14 +338,12 @@ def _by_type(one: template.Resource, case: _Judging) -> Iterator[Finding]:
         return
     service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""
     if service in HOME or service not in case.own.allowed.services:
-        known = not service or service in HOME
-        declare = "" if known else f", or declare it: services: [{service}]"
-        reason = f"stslab does not know what {one.logical}, a resource of type {one.type}, changes"
-        yield Objection(f"{reason} and costs.", f"Leave it out{declare}.", word=one.type)
+        says = "type" if not service or service in HOME else "type of a service"
+        names = {"logical": one.logical, "type": one.type, "service": service}
+        yield _objection(says, case, one.type, **names)
         return
     if one.stays:
-        reason = f"{one.logical} would stay when its stack is deleted."
-        yield Objection(reason, "stslab can't delete it then: leave its DeletionPolicy out.")
+        yield _objection("stays", case, logical=one.logical)
     yield from _roles(one.properties, case)
 
 
@@ -381,19 +357,17 @@ def _roles(value: object, case: _Judging) -> Iterator[Finding]:
 
 def _name(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if ":" in str(value):
-        yield Objection(f"{case.call} needs a name here, not an ARN.", f"Write the {rule.where}.")
+        yield _objection("name", case, where=rule.where)
 
 
 def _absent(value: object, rule: Rule, case: _Judging) -> Iterator[Finding]:
     if value:
-        reason = f"{case.who} may not have {_parameter(rule)}: {rule.says}."
-        yield Objection(reason, "Leave it out.")
+        yield _objection("absent", case, parameter=_parameter(rule), why=rule.says)
 
 
 def _embedded(_value: object, _rule: Rule, case: _Judging) -> Iterator[Finding]:
     if not case.own.embedded:
-        reason = f"{case.call} changes the whole account: it is only for the embedded account."
-        yield Objection(reason, "Run the lab on the embedded account: leave out --target.")
+        yield _objection("embedded", case)
 
 
 _Check = Callable[[object, Rule, _Judging], Iterator[Finding]]

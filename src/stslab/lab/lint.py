@@ -20,11 +20,11 @@ from stslab.lab.loader import read
 from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
-from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, said, shortened
+from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import first_names, names_used, roots
 from stslab.resources import text_of
-from stslab.structures import beside
+from stslab.structures import beside, said
 from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, REGION, Gate
 
 BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})

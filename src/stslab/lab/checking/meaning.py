@@ -16,9 +16,9 @@ from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, LabFile, Stage, Step, Undo
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree, query
-from stslab.lab.reading.problems import did_you_mean, ruled, said
+from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
-from stslab.structures import beside
+from stslab.structures import beside, said
 from stslab.vocabulary import ADMIN, Gate
 
 _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}

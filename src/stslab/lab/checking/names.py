@@ -12,10 +12,10 @@ from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Hole
-from stslab.lab.reading.problems import did_you_mean, said
+from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import in_order, names_used, roots
-from stslab.structures import beside
+from stslab.structures import beside, said
 from stslab.vocabulary import ADMIN
 
 _say = partial(said, beside(__file__, "names.yaml"))

@@ -1,6 +1,6 @@
 """Problems of a lab: the place, the message, and the fix."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from stslab.errors import InvalidLab
@@ -72,12 +72,6 @@ def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> st
     if options and len(options) <= _MOST_NAMED:
         return f"Choose from: {', '.join(sorted({*options}))}."
     return otherwise or "Look it up in the service's API reference."
-
-
-def said(texts: Mapping[str, tuple[str, str]], of: str, /, **names: object) -> tuple[str, str]:
-    """A problem's message and fix, from a table of both."""
-    message, fix = (text.format(**names) for text in texts[of])
-    return message, fix
 
 
 def shortened(value: object) -> str:
