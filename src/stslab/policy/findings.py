@@ -39,9 +39,8 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     limit, characters = beside(__file__, "quotas.yaml").get(policy.kind), size(policy.text())
     found: list[Finding] = []
     if limit and characters > limit:
-        message = f"The policy has {characters:,} characters; "
-        message += f"{WITH_ARTICLE[policy.kind]} may have {limit:,}."
-        found.append(Finding("too-long", message))
+        kind = WITH_ARTICLE[policy.kind]
+        found.append(Finding(*_says("too-long", characters=characters, kind=kind, limit=limit)))
     for statement in policy.statements:
         broken = [each for look in _RULES for each in look(statement, policy)]
         broken += [each for one in statement.conditions for each in _about(one)]
@@ -51,6 +50,11 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
 
 _Broken = Iterator[tuple[str, str]]
 """The rules that something breaks, each with a message."""
+
+
+def _says(row: str, **names: object) -> tuple[str, str]:
+    """A rule and its message, by a row of findings.yaml."""
+    return row.partition("/")[0], beside(__file__, "findings.yaml")[row].format(**names)
 
 
 def _trusted(statement: Statement, policy: Policy) -> Sequence[tuple[str, str]]:
@@ -67,13 +71,12 @@ def _let_in(statement: Statement, policy: Policy) -> _Broken:
     """
     for kind, name in _trusted(statement, policy):
         if kind == "AWS" and any(each in name for each in _ENTITIES):
-            says = f"It names {name} itself: in the role's own account that is enough to assume "
-            yield "names-principal", f"{says}the role, without an identity-based policy."
+            yield _says("names-principal", name=name)
     if statement.allows and statement.principal is not None and statement.principal.public:
         if not statement.conditions:
-            yield "everyone", "It allows everyone, without any condition."
+            yield _says("everyone/always")
         elif policy.kind is PolicyKind.TRUST:
-            yield "everyone", "Everyone who meets its condition may assume the role."
+            yield _says("everyone/met")
 
 
 def _for_all_values(statement: Statement, _policy: Policy) -> _Broken:
@@ -84,9 +87,7 @@ def _for_all_values(statement: Statement, _policy: Policy) -> _Broken:
         required.add("aws:tagkeys")  # a request with a tag has that key
     for each in statement.conditions if statement.allows else ():
         if each.test.every and each.key.lower() not in required:
-            says = f"{each.test.written} is also true for a request without {each.key}; "
-            says += f'add "Null": {{"{each.key}": "false"}} to require it.'
-            yield "for-all-values-allow", says
+            yield _says("for-all-values-allow", written=each.test.written, key=each.key)
 
 
 def _variables(statement: Statement, policy: Policy) -> _Broken:
@@ -96,16 +97,14 @@ def _variables(statement: Statement, policy: Policy) -> _Broken:
     conditions = [each for each in statement.conditions if "${" in "".join(each.values)]
     if policy.document.get("Version") != LATEST:
         if resources or conditions:
-            yield "variable-literal", f"Variables are literal text unless Version is {LATEST}."
+            yield _says("variable-literal/version", latest=LATEST)
         return
     for resource in resources:
         if resource.partition("${")[0].count(":") < ARN_SEPARATORS:
-            says = f"In {resource} the variable before the fifth colon is literal text."
-            yield "variable-literal", says
+            yield _says("variable-literal/arn", resource=resource)
     for condition in conditions:
         if not condition.test.operator.variables:
-            says = f"{condition.test.written} takes no policy variables: they are literal text."
-            yield "variable-literal", says
+            yield _says("variable-literal/operator", written=condition.test.written)
     for text in [*resources, *(one for each in conditions for one in each.values)]:
         yield from _broken_variables(text)
 
@@ -113,9 +112,9 @@ def _variables(statement: Statement, policy: Policy) -> _Broken:
 def _broken_variables(text: str) -> _Broken:
     """As "IAM Access Analyzer policy check reference" says: "Missing brace", "Empty variable"."""
     if "${" in _VARIABLE.sub("", text):
-        yield "variable-broken", f"In {text} a variable has no closing brace: it is literal text."
+        yield _says("variable-broken/open", text=text)
     elif _EMPTY_VARIABLE.search(text):
-        yield "variable-broken", f"In {text} a variable is empty: it has no value."
+        yield _says("variable-broken/empty", text=text)
     for key in _NAMED.findall(text):
         yield from _unknown_key(key, ": the variable has no value")
 
@@ -132,11 +131,9 @@ def _any_subject(statement: Statement, policy: Policy) -> _Broken:
         if kind != "Federated" or ":saml-provider/" in name:
             continue
         if host == _GITHUB and f"{host}:sub" not in limited:
-            says = f"No condition limits {host}:sub: workflows of anyone's repositories may "
-            yield "any-subject", f"{says}assume the role."
+            yield _says("any-subject/repository", host=host)
         elif not any(key.startswith(f"{host}:") for key in limited):
-            says = f"No condition limits the users of {host}: all of them may assume the role."
-            yield "any-subject", says
+            yield _says("any-subject/all", host=host)
 
 
 def _way_in(statement: Statement, policy: Policy) -> _Broken:
@@ -146,8 +143,7 @@ def _way_in(statement: Statement, policy: Policy) -> _Broken:
     for kind, name in _trusted(statement, policy) if ways else ():
         provider = "WithSAML" if ":saml-provider/" in name else "WithWebIdentity"
         if (way := "sts:AssumeRole" + provider * (kind == "Federated")) not in ways:
-            says = f"{name} can assume a role only by {way}, which is not allowed here."
-            yield "action-mismatched", says
+            yield _says("action-mismatched", name=name, way=way)
 
 
 def _passes_any_role(statement: Statement, policy: Policy) -> _Broken:
@@ -161,8 +157,7 @@ def _passes_any_role(statement: Statement, policy: Policy) -> _Broken:
     limited = "iam:passedtoservice" in (each.key.lower() for each in limits)
     passes = statement.action.applies("iam:passrole", lambda _: None)
     if passes and not limited and any(resource.applies(each, lambda _: None) for each in roles):
-        says = "It can pass every role to a service, an administrator's too: name the roles as its"
-        yield "passes-any-role", f"{says} resources, or the service in iam:PassedToService."
+        yield _says("passes-any-role")
 
 
 def _limits(condition: Condition) -> bool:
@@ -183,10 +178,11 @@ def _unknown_action(pattern: str) -> _Broken:
     vendor = pattern.partition(":")[0]
     if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
         return
-    says = f"No service has the prefix {vendor!r}: there is no action {pattern}."
     if catalogue.is_service(vendor):
-        says = f"There is no action {pattern}{_meant(catalogue.similar_action(pattern))}"
-    yield "action-unknown", says
+        meant = _meant(catalogue.similar_action(pattern))
+        yield _says("action-unknown/action", action=pattern, meant=meant)
+    else:
+        yield _says("action-unknown/service", vendor=vendor, action=pattern)
 
 
 def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Finding]:
@@ -194,15 +190,14 @@ def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Find
     yield from (Finding(*each) for each in _unknown_action(action))
     types = catalogue.resource_types(action)
     if resource == "*" and types:
-        says = f"{action} has a resource ({', '.join(sorted(types))}), and none is given."
-        yield Finding("resource-missing", says)
+        yield Finding(*_says("resource-missing", action=action, types=", ".join(sorted(types))))
     if not catalogue.can_have(action, resource):
-        yield Finding("resource-other", f"{action} never has a resource such as {resource}.")
+        yield Finding(*_says("resource-other/never", action=action, resource=resource))
     elif types and resource.startswith("arn:aws:s3:::") and "*" not in resource:
         kind, wanted = ("an object", "a bucket") if "/" in resource else ("a bucket", "an object")
         if kind.split()[1] not in types:
-            says = f"{action} is about {wanted}, and {resource} is {kind}."
-            yield Finding("resource-other", says)
+            names = {"action": action, "wanted": wanted, "resource": resource, "kind": kind}
+            yield Finding(*_says("resource-other/kind", **names))
     yield from (Finding(*each) for key in keys for each in _unknown_key(key))
 
 
@@ -211,14 +206,12 @@ def left_out(policy: Policy, action: str, keys: Iterable[str]) -> Iterator[Findi
     lacking = set(catalogue.table("always")).difference(key.lower() for key in keys)
     for statement in policy.about(action.lower()):
         for key in (one.key for one in statement.conditions if one.key.lower() in lacking):
-            says = f"Every request to AWS has {key}, and none is given: --context {key}=VALUE"
-            yield Finding("key-missing", says, statement.label)
+            yield Finding(*_says("key-missing", key=key), statement.label)
 
 
 def _unknown_key(key: str, so: str = "") -> _Broken:
     if not catalogue.is_known_key(key):
-        meant = _meant(catalogue.similar_key(key))
-        yield "key-unknown", f"There is no condition key {key}{so}{meant}"
+        yield _says("key-unknown", key=key, so=so, meant=_meant(catalogue.similar_key(key)))
 
 
 def _meant(similar: str) -> str:
@@ -247,23 +240,19 @@ def _about(condition: Condition) -> _Broken:
     key, test, operator = condition.key, condition.test, condition.test.operator
     name, always = test.written, "true" if test.every or test.single else "false"
     if test.if_exists and (operator.negated or not test.single):
-        says = f"IfExists has no effect in {name}: without the key {key} it is {always} anyway."
-        yield "if-exists-idle", says
+        yield _says("if-exists-idle", name=name, key=key, always=always)
     if condition.asks_presence and not test.single:
-        yield "null-with-set-operator", f"{name} is always {always}: Null needs no set operator."
+        yield _says("null-with-set-operator", name=name, always=always)
     elif test.single and not condition.asks_presence and catalogue.is_multivalued(key):
-        says = f"{key} is multivalued, and {name} never matches it: use ForAnyValue: or"
-        yield "set-operator-missing", f"{says} ForAllValues:."
+        yield _says("set-operator-missing", key=key, name=name)
     if not condition.values:
-        yield "values-missing", f"{name} has no values for {key}: it never matches."
+        yield _says("values-missing", name=name, key=key)
     if found := " and ".join(map(repr, condition.unreadable)):
         so = "taken as false" if operator.wants == "true or false" else f"{name} never matches it"
-        yield "value-unreadable", f"{found} is not {operator.wants}: {so}."
+        yield _says("value-unreadable", found=found, wants=operator.wants, so=so)
     literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
     if literal and (exact := _LITERAL.fullmatch(operator.name)):
-        says = f"{name} takes {literal[0]} literally: {exact[1]}Like supports wildcards."
-        yield "wildcard-literal", says
+        yield _says("wildcard-literal", name=name, text=literal[0], like=exact[1])
     yield from _unknown_key(key, ": no request has it")
     for one in filter(_PRIVATE.match, condition.values if key.lower() == "aws:sourceip" else ()):
-        says = f"{one} is private, and {key} is public: through a VPC endpoint a request has"
-        yield "address-private", f"{says} aws:VpcSourceIp instead."
+        yield _says("address-private", address=one, key=key)
