@@ -96,13 +96,12 @@ class CloudFormation:
         try:
             if there and region and region[1] != there.region:
                 raise fault("PermanentRedirect")
-            body = self._call(request.caller, "s3", "GetObject", where, here=True)["Body"]
+            body: bytes = self._call(request.caller, "s3", "GetObject", where, here=True)["Body"]
         except model.ApiFault as error:  # a denial has no details
             told = fault(error.code) if error.code == "AccessDenied" else error
             raise invalid(f"S3 error: {told.message}\n{_MORE}") from None
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
-        require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
-        return text
+        require(len(body) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
+        return body.decode("utf-8", "replace")
 
 
 # -- the permissions that each request needs ---------------------------------------------------
@@ -115,12 +114,13 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     """The action on the stack, iam:PassRole for a service role, and what lists all stacks."""
     params, account = request.params, request.account
     stack = lookups.addressed(view, request)
-    keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
-    if change_set := params.get("ChangeSetName"):  # or its ARN, which has the name
-        named = change_set.partition("/")[2].partition("/")[0] or change_set
-        keys["cloudformation:ChangeSetName"] = named
+    keys: Keys = {key: params.get(name) or "" for name, key in _PARAMETER_KEYS.items()}
+    change_set = str(params.get("ChangeSetName") or "")
+    keys["cloudformation:ChangeSetName"] = change_set.split("/")[-2:][0]  # an ARN has it, too
+    imported = params.get("ResourcesToImport") or ()
+    keys["cloudformation:ImportResourceTypes"] = [one.get("ResourceType", "") for one in imported]
     action, arn = f"cloudformation:{request.operation}", "*"
-    keys = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
+    keys = {key: value for key, value in keys.items() if value and catalogue.may_have(key, action)}
     keys |= model.request_tags(params.get("Tags"))
     new = model.tags_in(params.get("Tags")) if request.operation == "CreateStack" else {}
     keys |= model.resource_tags(stack.config.tags if stack else new)
@@ -128,8 +128,8 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     name = str(params.get("StackName") or "")
     listing, owner = "cloudformation:ListStacks", account_of(name)
     require(owner in (None, account), stacks.SAYS["other account"].format(account, owner, name))
-    if action == "cloudformation:DescribeEvents" and str(change_set).startswith("arn:"):
-        arn = str(change_set)
+    if action == "cloudformation:DescribeEvents" and change_set.startswith("arn:"):
+        arn = change_set
     elif stack is not None or name.startswith("arn:"):
         arn = stack.stack_id if stack else name
     elif name or action == listing:

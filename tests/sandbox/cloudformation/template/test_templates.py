@@ -139,6 +139,19 @@ def test_a_body_with_one_byte_too_many_is_refused() -> None:
         template.check_size("x" * 51_201)
 
 
+@pytest.mark.parametrize("letter", ["x", "\u00e9"])
+def test_a_template_in_a_bucket_has_a_megabyte_of_bytes(lab: Harness, letter: str) -> None:
+    """User Guide of 2026, "Understand CloudFormation quotas"."""
+    text = "Resources: {B: {Type: AWS::S3::Bucket}}\n#" + letter * 500_000
+    s3, url = lab.client("s3"), "https://s3.amazonaws.com/templates/t"
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="t", Body=text.encode().ljust(1_048_576))
+    lab.call("ValidateTemplate", TemplateURL=url)
+    s3.put_object(Bucket="templates", Key="t", Body=text.encode().ljust(1_048_577))
+    with pytest.raises(ApiFault, match="may not exceed 1048576 bytes"):
+        lab.call("ValidateTemplate", TemplateURL=url)
+
+
 LONG = "n" * 256
 BUCKETS = {"B": {"Type": "AWS::S3::Bucket"}}
 
