@@ -31,6 +31,12 @@ unavailable = partial(
 )
 
 
+def worded(rows: Mapping[str, str], name: str, **names: object) -> ApiFault:
+    """The error of a row ``Code: message``, with the names in its braces filled in."""
+    code, _, message = rows[name].partition(": ")
+    return ApiFault(code, message.format(**names))
+
+
 def require(holds: object, message: str) -> None:
     """Raise ValidationError, CloudFormation's usual error, unless ``holds``."""
     if not holds:

@@ -39,10 +39,7 @@ class StsService:
             simple = request.operation in ("DecodeAuthorizationMessage", "GetAccessKeyInfo")
             return [model.Need(action, "*")] if simple else ()
         if params["SigningAlgorithm"] not in ("ES384", "RS256"):
-            raise faults.invalid(
-                "Requested SigningAlgorithm is not supported. See the GetWebIdentityToken "
-                "documentation for supported algorithms"
-            )
+            raise sessions.fault("algorithm")
         tags, arn = sessions.tags_of(params, None, aws=True), f"arn:aws:sts::{request.account}:self"
         keys: model.Keys = {
             "sts:DurationSeconds": str(params.get("DurationSeconds", 300)),
@@ -149,10 +146,9 @@ def _issued_by_caller(tx: Transaction, request: ApiRequest, **who: Any) -> sessi
 
 
 def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
-    code, _, message = _UNAVAILABLE[request.operation].partition(": ")
     target = str(request.params.get("TargetPrincipal"))  # a root user, or the id of its account
     account = target.removeprefix("arn:aws:iam::").removesuffix(":root")
-    raise ApiFault(code, message.format(caller=request.caller, target=account))
+    raise faults.worded(_UNAVAILABLE, request.operation, caller=request.caller, target=account)
 
 
 def get_access_key_info(_view: View, request: ApiRequest) -> Answer:

@@ -21,8 +21,10 @@ from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Pa
 from stslab.sandbox.api.policies import checked
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import beside
 
 Members = dict[str, Any]
+fault = partial(faults.worded, beside(__file__, "messages.yaml"))
 NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session or a source identity, in a token or an assertion
 _MOST_TAGS = 50
 _PLAINTEXT = 2048
@@ -85,10 +87,7 @@ def session_policies(
     inline = params.get("Policy", "")
     arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
     if len(inline) + sum(map(len, arns)) > _PLAINTEXT:
-        raise faults.invalid(
-            f"1 validation error detected: Value '{inline}' at 'policy' failed to satisfy "
-            f"constraint: Member must have length less than or equal to {_PLAINTEXT}"
-        )
+        raise fault("long policy", policy=inline, most=_PLAINTEXT)
     passed = [SessionPolicy("inline", checked(inline, PolicyKind.SESSION))] if inline else []
     for arn in arns:
         document = managed_text(view, account, arn)
@@ -151,10 +150,7 @@ def tags_of(params: Params, calling: Session | None, *, aws: bool = False) -> Se
     if not aws and any(key.lower().startswith("aws:") for key in keys):
         raise wrong("The tag key prefix aws: is reserved. You can't use it in session tags.")
     if _folded(keys) & _folded(key for key, _ in inherited):
-        raise wrong(
-            "One of the specified transitive tag keys can't be set because it conflicts with a "
-            "transitive tag key from the calling session."
-        )
+        raise fault("inherited tag")
     if not _folded(transitive) <= _folded(keys):
         raise wrong("The specified transitive tag key must be included in the requested tags.")
     return SessionTags(inherited + passed, (*(key for key, _ in inherited), *transitive))

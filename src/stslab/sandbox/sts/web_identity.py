@@ -107,18 +107,11 @@ def _check_times(claims: Claims, request: ApiRequest) -> None:
     now = int(request.now.timestamp())
     earliest, latest = now - _SKEW_SECONDS, now + _SKEW_SECONDS
     if earliest >= (expires := _time(claims, "exp")):
-        raise ApiFault(
-            "ExpiredTokenException",
-            f"Token expired: current date/time {earliest} must be before the expiration date/time "
-            f"{expires}",
-        )
+        raise sessions.fault("expired", now=earliest, end=expires)
     if (issued := _time(claims, "iat")) > latest:
         raise faults.invalid_token(f"Token issued in the future: {issued}")
     if "nbf" in claims and (starts := _time(claims, "nbf")) > latest:
-        raise faults.invalid_token(
-            f"Token not yet valid: current date/time {latest} must be after or equal to the "
-            f"not-before date/time {starts}"
-        )
+        raise sessions.fault("too early", now=latest, start=starts)
 
 
 def _time(claims: Claims, name: str) -> int:
@@ -140,9 +133,7 @@ def _audience(claims: Claims) -> str:
     if not audiences:
         raise faults.invalid_token("Claim is not allowed to be empty: aud")
     if len(audiences) > 1 and "azp" not in claims:
-        raise faults.invalid_token(
-            "Token audience contains more than one audience while authorized party is not present"
-        )
+        raise sessions.fault("several audiences")
     return str(claims.get("azp", audiences[0]))
 
 
