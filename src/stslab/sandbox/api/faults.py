@@ -31,9 +31,9 @@ unavailable = partial(
 )
 
 
-def worded(rows: Mapping[str, str], name: str, **names: object) -> ApiFault:
+def worded(rows: Mapping[str, str], row: str, /, **names: object) -> ApiFault:
     """The error of a row ``Code: message``, with the names in its braces filled in."""
-    code, _, message = rows[name].partition(": ")
+    code, _, message = rows[row].partition(": ")
     return ApiFault(code, message.format(**names))
 
 

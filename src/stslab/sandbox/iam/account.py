@@ -87,8 +87,7 @@ def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[s
 
 def get_outbound_web_identity_federation_info(_view: View, request: ApiRequest) -> NoReturn:
     """Tokens of the account for services outside AWS can't be enabled here."""
-    message = f"Outbound identity federation is disabled for account {request.account}"
-    raise ApiFault("FeatureDisabled", message)
+    raise lookups.fault("no outbound", account=request.account)
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:

@@ -3,19 +3,21 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults, identifiers
-from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import TABLES, Account, Named, Record, Transaction, View
 from stslab.structures import beside
 
+fault = partial(faults.worded, beside(__file__, "messages.yaml"))
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
 Entity = Named | identities.OidcProvider | identities.MfaDevice
@@ -92,9 +94,7 @@ def put_new(
     """Put a new record with these members, in ``path`` or that of the request; see :func:`put`."""
     account, given = request.account, request.params.get("Path", "/")
     if given.startswith(SERVICE_PATH):
-        raise faults.invalid_input(
-            "Paths beginning with '/aws-service-role' are reserved for AWS Service Linked Roles"
-        )
+        raise fault("reserved path")
     record = kind(
         account=account,
         name=name,
@@ -186,11 +186,7 @@ def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
     """Like :func:`named`, but refuses a service-linked role, which can't be changed."""
     record = named(view, kind, request)
     if isinstance(record, Role) and record.path.startswith(SERVICE_PATH):
-        raise ApiFault(
-            "UnmodifiableEntity",
-            f"Cannot perform the operation on the protected role '{record.name}' - this role is "
-            "only modifiable by AWS",
-        )
+        raise fault("protected", role=record.name)
     return record
 
 
@@ -211,9 +207,7 @@ def boundary(view: View, request: ApiRequest) -> str:
 
 def refuse_reserved(request: ApiRequest, arn: str) -> None:
     if _RESERVED.match(arn):
-        to_role = "Cannot attach a Service Role Policy to a Customer Role."
-        to_user = "Cannot attach AWS reserved policy to an IAM user."
-        raise ApiFault("PolicyNotAttachable", to_user if "UserName" in request.params else to_role)
+        raise fault(f"reserved for {'users' if 'UserName' in request.params else 'roles'}")
 
 
 def checked_arn(arn: str) -> str:

@@ -149,18 +149,11 @@ def _check_own(user: User, request: ApiRequest) -> None:
     caller = request.caller
     session_mfa = caller.session.mfa if caller.session else None
     if user.mfa_devices and caller.user_id == user.unique_id and session_mfa is None:
-        raise faults.access_denied(
-            "To complete this action, please ensure that you are authenticated with an MFA device "
-            "that is enabled for this user."
-        )
+        raise lookups.fault("not with MFA")
 
 
 def get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
-    raise faults.invalid(
-        "The MFA device serial number sent in the request is invalid or not supported by this "
-        "API. Currently, only hardware FIDO security keys are supported. Please use the "
-        "compatible device or API."
-    )
+    raise lookups.fault("only FIDO")
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:

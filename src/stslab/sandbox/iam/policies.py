@@ -70,10 +70,7 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> None:
     if any(policy.arn in used for used in answers.uses_of(tx, request.account)):
         raise faults.in_use("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
-        raise faults.in_use(
-            "This policy has more than one version. Before you delete a policy, you must delete "
-            "the policy's versions. The default version is deleted with the policy."
-        )
+        raise lookups.fault("several versions")
     tx.delete(policy)
 
 
@@ -82,10 +79,7 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
     text = _document(params["PolicyDocument"])
     most = lookups.QUOTAS["VersionsPerPolicy"]
     if len(policy.versions) >= most:
-        raise faults.limit_exceeded(
-            f"A managed policy can have up to {most} versions. Before you create a new "
-            "version, you must delete an existing version."
-        )
+        raise lookups.fault("too many versions", most=most)
     newest = policy.newest + 1
     version = identities.PolicyVersion(version_id=f"v{newest}", document=text, created=request.now)
     versions = (*policy.versions, version)
@@ -178,9 +172,7 @@ def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     inline = {**holder.inline, name: text}
     most = lookups.QUOTAS[f"{kind.table.title()}PolicySize"]  # of all, without white space
     if sum(map(size, inline.values())) > most:
-        raise faults.limit_exceeded(
-            f"Maximum policy size of {most} bytes exceeded for {kind.table} {holder.name}"
-        )
+        raise lookups.fault("inline size", most=most, kind=kind.table, name=holder.name)
     tx.put(replace(holder, inline=inline))
 
 

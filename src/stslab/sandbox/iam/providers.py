@@ -54,10 +54,7 @@ def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
     try:
         return (certificates.thumbprint(issuers.reach(tx, url).chain[-1]),)
     except SandboxError as error:
-        raise ApiFault(
-            "OpenIdIdpCommunicationError",
-            f"IAM cannot connect to the OpenID Connect identity provider URL {url}.",
-        ) from error
+        raise lookups.fault("unreachable", url=url) from error
 
 
 def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
@@ -65,9 +62,7 @@ def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
     if not thumbprints:
         raise faults.invalid_input("Thumbprint list must contain at least one entry.")
     if len(thumbprints) > _THUMBPRINTS:  # AWS's message says "fewer than", but five are accepted
-        raise faults.invalid_input(
-            f"Thumbprint list must contain fewer than {_THUMBPRINTS} entries."
-        )
+        raise lookups.fault("many thumbprints", most=_THUMBPRINTS)
     return tuple(thumbprint.lower() for thumbprint in thumbprints)
 
 

@@ -14,7 +14,7 @@ from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.policy.documents.statement import Statement
 from stslab.sandbox.api import faults, identifiers, pages, policies
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Params
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -65,23 +65,16 @@ def _check_shared(text: str) -> None:
         for name in [name for kind, name in named if kind == "Federated" and statement.allows]:
             host = name.partition(":oidc-provider/")[2] or name
             if host == "cognito-identity.amazonaws.com" and "Condition" not in statement.source:
-                raise faults.malformed_policy(
-                    "A condition block must be present for the Cognito provider"
-                )
+                raise lookups.fault("trust Cognito")
             github = host.startswith(_GITHUB)
             claims = _GITHUB_CLAIMS if github else _table()["shared"].get(host, ())
             wanted = [f"{host}:{claim}" for claim in claims]
             if not wanted or _is_limited(statement, host, wanted):
                 continue
             if host in _BY_APPLICATION:
-                raise faults.malformed_policy(
-                    f"Policy trusting {host} requires a StringEquals condition on an application id"
-                )
-            raise faults.malformed_policy(
-                f"Trust policy with trusted principal {name if github else host} must evaluate, "
-                f"using StringEquals, StringLike or StringEqualsIgnoreCase, {' or '.join(wanted)} "
-                "which is not scoped to all."
-            )
+                raise lookups.fault("trust application", host=host)
+            told = name if github else host
+            raise lookups.fault("trust shared", name=told, claims=" or ".join(wanted))
 
 
 def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
@@ -106,10 +99,7 @@ def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role only the description can be changed."""
     params, role = request.params, lookups.named(tx, Role, request)
     if role.path.startswith(lookups.SERVICE_PATH) and "MaxSessionDuration" in params:
-        raise ApiFault(
-            "UnmodifiableEntity",
-            f"{role.name} is an AWS service linked role, max session duration cannot be changed.",
-        )
+        raise lookups.fault("linked session", role=role.name)
     description = params.get("Description", role.description)
     longest = params.get("MaxSessionDuration", role.max_session)
     tx.put(replace(role, description=description, max_session=longest))
@@ -137,8 +127,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     if len(name := members["name"]) > _LONGEST_NAME:
         raise faults.invalid_input(f"Role name {name} has more than {_LONGEST_NAME} characters.")
     if tx.get(Role, request.account, name.lower()) is not None:
-        taken = f"Service role name {name} has been taken in this account"
-        raise faults.invalid_input(f"{taken}, please try a different suffix.")
+        raise lookups.fault("linked taken", role=name)
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     role = lookups.put_new(tx, request, Role, **members)
     return {"Role": answers.new_role(role, json.dumps({"Version": LATEST, "Statement": [shown]}))}

@@ -118,15 +118,9 @@ def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
     unknown = [action for action in actions if not catalogue.is_action(action)]
     if resources != ["*"] and 0 < len(unknown) < len(actions):
         known = ",".join(action for action in actions if action not in unknown)
-        raise faults.invalid_input(
-            f"Invalid Input Actions: [{known}] and [{','.join(unknown)}] require different "
-            "authorization information. "
-        )
+        raise lookups.fault("actions apart", known=known, unknown=",".join(unknown))
     if "*" in resources and len(resources) > 1:
-        raise faults.invalid_input(
-            "Invalid resource input list: you cannot include both * and individual resources in "
-            "the resource list for a simulation."
-        )
+        raise lookups.fault("all and single")
     for resource in resources:
         arn = split_arn(resource)
         if resource != "*" and not (arn and arn.partition and arn.service and arn.resource):
@@ -144,10 +138,7 @@ def _check_work(simulation: Simulation, questions: int) -> None:
     values = (value for given in simulation.asked.context.values() for value in listed(given))
     context = 1 + sum(1 + len(value) // _VALUE_SIZE for value in values)
     if questions > _MOST_QUESTIONS or questions * policies * context > _MOST_WORK:
-        raise faults.invalid_input(
-            "The simulation is too large. Use fewer actions, resources, policies or context "
-            "values in one request."
-        )
+        raise lookups.fault("too large")
 
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
@@ -284,10 +275,7 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     source = request.params["PolicySourceArn"]
     entity, owner = entity_of(view, request.account, source), source.split(":")[4]
     if owner != request.account:
-        raise faults.invalid_input(
-            f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
-            f"to policies in account {owner}."
-        )
+        raise lookups.fault("other account", account=request.account, owner=owner)
     if entity is None:
         raise faults.no_such("Unable to retrieve specified IAM entity.")
     holders: list[Identity] = [entity]
@@ -310,9 +298,7 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
     caller = params.get("CallerArn", params.get("PolicySourceArn", ""))
     bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY) or boundary
     if len(bounds) > 1:
-        raise faults.invalid_input(
-            "The list of Permissions Boundary policies cannot exceed 1 items."
-        )
+        raise lookups.fault("several boundaries")
     text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner")
     arn = split_arn(owner or "")
     if owner and arn is None:

@@ -85,8 +85,7 @@ def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         if len(user.groups) >= lookups.QUOTAS["GroupsPerUser"]:
-            exceeded = "The maximum number of groups per user is exceeded for user"
-            raise faults.limit_exceeded(f"{exceeded}: {user.name}.")
+            raise lookups.fault("groups of a user", user=user.name)
         tx.put(replace(user, groups=(*user.groups, group.key)))
 
 
@@ -166,10 +165,7 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
     key = view.get(AccessKey, request.account, key_id)
     user = view.get(User, request.account, key.user) if key else None
     if key is None or user is None:
-        raise faults.access_denied(
-            f"User: {request.caller.principal.arn} is not authorized to perform "
-            f"iam:GetAccessKeyLastUsed on resource: access key {key_id}"
-        )
+        raise lookups.fault("last used", caller=request.caller.principal.arn, key=key_id)
     shown: Members = {"ServiceName": "N/A", "Region": "N/A"}
     if used := key.last_used:
         shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
