@@ -51,7 +51,7 @@ def assume_role_with_saml(roles: RoleSessions, tx: Transaction, request: ApiRequ
         target,
         _session_name(assertion),
         _tags(assertion),
-        _source_identity(assertion),
+        sessions.source_identity(assertion.only(names.SOURCE_IDENTITY)),
         keys,
         Principal(PrincipalKind.PROVIDER, provider.arn, provider.account),
     )
@@ -89,7 +89,7 @@ def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> As
 def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> Assertion:
     if assertions.failed(root):
         raise sessions.fault("failed")
-    if next(xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"), None) is not None:
+    if xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"):
         raise sessions.fault("encrypted")
     issuers = metadata.read(provider.metadata)
     claimed = xml.child(root, names.ASSERTION, "Assertion")
@@ -143,30 +143,24 @@ def _rejected(request: ApiRequest, why: str) -> ApiFault:
 
 def _check_role(assertion: Assertion, role: str, provider: str) -> None:
     """The assertion must have the pair of ARNs, in any order."""
-    pairs = (value.split(",") for value in assertion.attributes.get(names.ROLE, ()))
-    if not any(sorted(map(str.strip, pair)) == sorted((role, provider)) for pair in pairs):
+    pairs = (value.partition(",") for value in assertion.attributes.get(names.ROLE, ()))
+    if {role, provider} not in ({one.rstrip(), other.lstrip()} for one, _, other in pairs):
         raise sessions.fault("no role")
 
 
 def _session_name(assertion: Assertion) -> str:
     if not any(assertion.attributes.get(names.SESSION_NAME, ())):
         raise faults.invalid_token("RoleSessionName is required in AuthnResponse")
-    name = assertion.only(names.SESSION_NAME)
+    name = assertion.only(names.SESSION_NAME) or ""
     if not re.fullmatch(sessions.NAME, name):
         raise faults.invalid_token(f"RoleSessionName in AuthnResponse must match {sessions.NAME}")
     return name
 
 
-def _source_identity(assertion: Assertion) -> str:
-    if names.SOURCE_IDENTITY not in assertion.attributes:
-        return ""
-    return sessions.source_identity(assertion.only(names.SOURCE_IDENTITY))
-
-
 def _seconds(assertion: Assertion, now: datetime) -> int:
     limits = [_MOST_SECONDS]
-    if names.SESSION_DURATION in assertion.attributes:
-        text = assertion.only(names.SESSION_DURATION)
+    text = assertion.only(names.SESSION_DURATION)
+    if text is not None:
         if not re.fullmatch("[0-9]{1,6}", text) or not _LEAST_SECONDS <= int(text) <= _MOST_SECONDS:
             raise sessions.fault("session duration", least=_LEAST_SECONDS, most=_MOST_SECONDS)
         limits.append(int(text))

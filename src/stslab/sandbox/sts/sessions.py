@@ -25,7 +25,8 @@ from stslab.structures import beside
 
 Members = dict[str, Any]
 fault = partial(faults.worded, beside(__file__, "messages.yaml"))
-NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session or a source identity, in a token or an assertion
+NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session, in an assertion
+_USER = NAME.replace("64", "256")  # a source identity in a token or an assertion
 _MOST_TAGS = 50
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
@@ -163,11 +164,11 @@ def tags_in(passed: Iterable[tuple[str, str]], transitive: Iterable[str]) -> Ses
     return tags_of({"Tags": tags, "TransitiveTagKeys": list(transitive)}, None)
 
 
-def source_identity(identity: str) -> str:
-    """One in a token or an assertion. Raises InvalidIdentityToken."""
-    if not re.fullmatch(NAME, identity):  # which also refuses the colon of aws:
-        raise faults.invalid_token(f'Source Identity must match {NAME} and not begin with "aws:"')
-    return identity
+def source_identity(given: object) -> str:
+    """One in a token or an assertion; empty for None. Raises InvalidIdentityToken."""
+    if given is not None and not re.fullmatch(_USER, str(given)):  # nor any colon, as in aws:
+        raise faults.invalid_token(f'Source Identity must match {_USER} and not begin with "aws:"')
+    return "" if given is None else str(given)
 
 
 def _folded(keys: Iterable[str]) -> set[str]:

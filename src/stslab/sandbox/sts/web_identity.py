@@ -20,6 +20,7 @@ from stslab.structures import listed
 _TAGS = "https://aws.amazon.com/tags"
 _TAG = f"{_TAGS}/principal_tags/"
 _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
+_ROLES = "https://aws.amazon.com/roles"
 _ACTION = "AssumeRoleWithWebIdentity"
 _KEYS = ("sub", "email", "amr", "azp")
 _VARIABLE = re.compile(r"\$\{.*?\}")
@@ -43,14 +44,14 @@ def assume_role_with_web_identity(
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     text = params["WebIdentityToken"].strip()
     host, provider, claims, audience = _verified(tx, text, target.account, request)
-    name, identity = provider.arn if provider else host, claims.get(_SOURCE_IDENTITY)
+    name = provider.arn if provider else host
     wanted = RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
         _tags(claims),
-        sessions.source_identity(str(identity)) if identity is not None else "",
-        _keys(host, claims, audience),
+        sessions.source_identity(claims.get(_SOURCE_IDENTITY)),
+        _keys(host, claims, audience) | _authorized(claims, target.arn),
         Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
     return roles.session(tx, request, wanted) | {
@@ -74,6 +75,15 @@ def _keys(host: str, claims: Claims, audience: str) -> Keys:
         f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
         for key, value in values.items()
     }
+
+
+def _authorized(claims: Claims, role: str) -> Keys:
+    """Whether the provider authorized the role. A token that lists others only is invalid."""
+    given = claims.get(_ROLES)
+    roles = listed(given.split(";") if isinstance(given, str) else given)
+    if given is not None and role not in roles:
+        raise faults.invalid_token("The token does not authorize the requested role.")
+    return {"sts:RoleAuthorizedByIdp": str(given is not None).lower()}
 
 
 def _verified(

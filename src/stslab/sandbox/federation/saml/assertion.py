@@ -37,10 +37,10 @@ class Assertion(msgspec.Struct, frozen=True):
     session_until: datetime | None
     attributes: Mapping[str, tuple[str, ...]]
 
-    def only(self, name: str) -> str:
-        """The single value of an attribute; empty if it has none or several."""
-        values = self.attributes.get(name, ())
-        return values[0] if len(values) == 1 else ""
+    def only(self, name: str) -> str | None:
+        """The single value of an attribute; empty if it has none or several, None without it."""
+        values = self.attributes.get(name)
+        return None if values is None else values[0] if len(values) == 1 else ""
 
 
 def read(element: xml.Element) -> Assertion:
@@ -98,7 +98,7 @@ def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:
         for attribute in xml.children(statement, names.ASSERTION, "Attribute"):
             values = xml.children(attribute, names.ASSERTION, "AttributeValue")
             name = attribute.get("Name") or ""
-            texts = ("".join(value.itertext()).strip() for value in values)
+            texts = ("".join(value.itertext()) for value in values)
             found[name] = (*found.get(name, ()), *texts)
     return found
 
@@ -147,14 +147,14 @@ def signed_assertion(
 
 def _only_assertion(response: xml.Element) -> xml.Element:
     """Refuse a response unless it has one assertion, signatures only in place, and no ID twice."""
-    assertions = list(xml.everywhere(response, names.ASSERTION, "Assertion"))
+    assertions = xml.everywhere(response, names.ASSERTION, "Assertion")
     if response.tag != _RESPONSE or not assertions:
         raise xml.BadXml("it is not a Response with an assertion in it")
-    responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
+    responses = xml.everywhere(response, names.PROTOCOL, "Response")
     if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
         raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
     placed = len(_signatures(response)) + len(_signatures(assertions[0]))
-    if placed != len(list(xml.everywhere(response, names.SIGNATURE, "Signature"))):
+    if placed != len(xml.everywhere(response, names.SIGNATURE, "Signature")):
         raise invalid_signature()  # a signature is not inside the element that it signs
     identities = [each.get("ID") for each in response.iter("*") if each.get("ID") is not None]
     if len(set(identities)) < len(identities):
@@ -206,7 +206,7 @@ def _check_form(element: xml.Element) -> None:
     signatures = _signatures(element)
     if len(signatures) != 1 or xml.children(signatures[0], names.SIGNATURE, "Object"):
         raise invalid_signature()  # it is not signed once
-    references = list(xml.everywhere(signatures[0], names.SIGNATURE, "Reference"))
+    references = xml.everywhere(signatures[0], names.SIGNATURE, "Reference")
     identity = element.get("ID")
     if len(references) != 1 or not identity or references[0].get("URI") != f"#{identity}":
         raise invalid_signature()  # the signature does not refer to the element around it

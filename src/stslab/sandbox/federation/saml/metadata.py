@@ -55,8 +55,8 @@ def _issuers(root: xml.Element) -> Issuers:
     return found
 
 
-def _refused(why: str) -> ApiFault:
-    return faults.invalid_input(f"Could not parse metadata: {why}")
+def _refused(why: str, not_able: str = "Could not") -> ApiFault:
+    return faults.invalid_input(f"{not_able} parse metadata: {why}")
 
 
 def _certificate(encoded: str) -> x509.Certificate:
@@ -66,11 +66,7 @@ def _certificate(encoded: str) -> x509.Certificate:
         key = certificate.public_key()
         _ = certificate.extensions
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
-        raise faults.invalid_input(
-            "Unable to parse metadata: a certificate can't be read"
-        ) from error
+        raise _refused("a certificate can't be read", "Unable to") from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_BITS:
-        raise faults.invalid_input(
-            "Unable to parse metadata: a certificate has no RSA key of at least 1024 bits"
-        )
+        raise _refused("a certificate has no RSA key of at least 1024 bits", "Unable to")
     return certificate

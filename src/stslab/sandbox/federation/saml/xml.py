@@ -1,6 +1,5 @@
 """Reads untrusted XML: no document type, no entities, no external files."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -60,9 +59,9 @@ def child(element: Element | None, namespace: str, name: str) -> Element | None:
     return named[0] if named else None
 
 
-def everywhere(element: Element, namespace: str, name: str) -> Iterator[Element]:
+def everywhere(element: Element, namespace: str, name: str) -> list[Element]:
     """All elements with this name: the element itself and those below it."""
-    yield from element.iter(f"{{{namespace}}}{name}")
+    return list(element.iter(f"{{{namespace}}}{name}"))
 
 
 def text(element: Element | None) -> str:
