@@ -49,22 +49,23 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
     change_set = str(params.get("ChangeSetName") or "")
     require(operation or params.get("StackName") or change_set.startswith("arn:"), one_of)
+    failed_only = (params.get("Filters") or {}).get("FailedEvents")
     if change_set:
         _, made = change_sets.find_change_set(view, request, change_set)
-        common: Answer = {
-            "StackId": made.stack_id,
-            "OperationId": made.change_set_id.rpartition("/")[2],
-            "OperationType": "CREATE_CHANGESET",
-            "Timestamp": made.created,
-        }
+        named = {"StackId": made.stack_id, "OperationType": "CREATE_CHANGESET"}
+        operation_id = made.change_set_id.rpartition("/")[2]
+        common = {**named, "OperationId": operation_id, "Timestamp": made.created}
         events: list[Answer] = [{**common, **error} for error in made.errors[::-1]]
+        if events and not failed_only:
+            times = {"StartTime": made.created, "EndTime": made.created}
+            events.append(_stack_event(common, "FAILED", **times))
     else:
         stack = lookups.addressed(view, request)
         if stack is None:
             raise invalid(f"Stack [{params.get('StackName') or operation}] does not exist")
         found = _operation_events(stack, lookups.events(view, stack))
         events = [e for e in found if operation in (None, e.get("OperationId"))]
-    if (params.get("Filters") or {}).get("FailedEvents"):
+    if failed_only:
         statuses = ("OperationStatus", "ResourceStatus", "ValidationStatus")
         events = [e for e in events if any("FAILED" in e.get(name, "") for name in statuses)]
     return pages.page(request, "OperationEvents", events, dict, None, descending=True)
@@ -76,27 +77,26 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
     for operation, of_one in groupby(events, lambda event: event.operation):
         members = list(of_one)
         begun, last = members[0], members[-1]
+        common = {"StackId": stack.stack_id, **operation}
         if operation:
-            yield _stack_event(begun, "IN_PROGRESS", StartTime=begun.at)
+            yield _stack_event(common, "IN_PROGRESS", Timestamp=begun.at, StartTime=begun.at)
         for event in members:
-            common = {"StackId": stack.stack_id, "Timestamp": event.at, **operation}
-            yield from ({**common, **error} for error in event.errors)
+            yield from ({**common, "Timestamp": event.at, **error} for error in event.errors)
             kind = "PROVISIONING_ERROR" if event.status.endswith("_FAILED") else "PROGRESS"
             yield {**_event(stack, event), "EventType": kind, "OperationType": None}
         if operation and operation not in running:
             done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")
             ended = "SUCCEEDED" if done else "FAILED"
-            yield _stack_event(last, ended, StartTime=begun.at, EndTime=last.at)
+            times = {"Timestamp": last.at, "StartTime": begun.at, "EndTime": last.at}
+            yield _stack_event(common, ended, **times)
 
 
-def _stack_event(event: StackEvent, status: str, **times: datetime) -> Answer:
+def _stack_event(common: Answer, status: str, **times: datetime) -> Answer:
     return {
-        "StackId": event.stack_id,
-        "EventId": str(uuid.uuid5(uuid.UUID(event.operation["OperationId"]), status)),
+        **common,
+        "EventId": str(uuid.uuid5(uuid.UUID(common["OperationId"]), status)),
         "EventType": "STACK_EVENT",
-        **event.operation,
         "OperationStatus": status,
-        "Timestamp": event.at,
         **times,
     }
 
