@@ -19,7 +19,9 @@ from stslab.sandbox.state.state import State
 
 _S3 = S3Service(State(Snapshot()), PolicyJudge())
 # The service itself, and keys that are decided one by one, have no action of this kind.
-OF_S3 = sorted({*_S3.reads, *_S3.writes} - {"ListBuckets", "DeleteObjects"})
+OF_S3 = sorted(
+    operations.names("s3") & {*_S3.reads, *_S3.writes} - {"ListBuckets", "DeleteObjects"}
+)
 
 
 @pytest.mark.parametrize("row", rows("actions.yaml"), ids=lambda row: row["call"])

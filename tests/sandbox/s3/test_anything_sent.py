@@ -146,7 +146,7 @@ def s3() -> Furnished:
 
 
 _SERVICE = Alone().service
-_NAMES = sorted({*_SERVICE.reads, *_SERVICE.writes})
+_NAMES = sorted(operations.names("s3") & {*_SERVICE.reads, *_SERVICE.writes})
 
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if name != "DeleteObjects"])

@@ -313,11 +313,12 @@ def moment(text: str) -> datetime:
         raise ValueError(text) from error
 
 
-def request_tags(listed: TagList | None) -> Keys:
+def request_tags(params: Params) -> Keys:
     """The condition keys for a request's tags: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
-    tags = tags_in(listed)
+    tags = tags_in(params.get("Tags"))
     keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
-    return keys | {"aws:TagKeys": tuple(tags)} if tags else keys
+    names = (*tags, *(params.get("TagKeys") or ()))
+    return keys | {"aws:TagKeys": names} if names else keys
 
 
 def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:

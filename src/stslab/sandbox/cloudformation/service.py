@@ -121,7 +121,7 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     keys["cloudformation:ImportResourceTypes"] = [one.get("ResourceType", "") for one in imported]
     action, arn = f"cloudformation:{request.operation}", "*"
     keys = {key: value for key, value in keys.items() if value and catalogue.may_have(key, action)}
-    keys |= model.request_tags(params.get("Tags"))
+    keys |= model.request_tags(params)
     new = model.tags_in(params.get("Tags")) if request.operation == "CreateStack" else {}
     keys |= model.resource_tags(stack.config.tags if stack else new)
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"

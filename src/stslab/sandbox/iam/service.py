@@ -174,10 +174,7 @@ def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
     for name, key in _TABLES["keys"].items():
         if params.get(name):
             keys[key] = lookups.own_arn(view, request, params[name])
-    keys |= request_tags(params.get("Tags"))
-    if params.get("TagKeys"):
-        keys["aws:TagKeys"] = tuple(params["TagKeys"])
-    return keys
+    return keys | request_tags(params)
 
 
 # Resource type -> the class of its records, and how requests name one.

@@ -287,7 +287,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
         tags = dict(parse_qsl(tagging, True)) if is_text else tags_in(tagging.get("TagSet"))
         keys |= {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
         keys |= {"s3:RequestObjectTagKeys": tuple(tags)} if tags else {}
-    return keys | request_tags(configuration.get("Tags"))
+    return keys | request_tags({**request.params, **configuration})
 
 
 def _keys_of(params: Params, names: Mapping[str, str]) -> Keys:

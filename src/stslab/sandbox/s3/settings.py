@@ -26,7 +26,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.structures import beside
+from stslab.structures import beside, without
 from stslab.vocabulary import REGION
 
 MOST_ON_OBJECTS = 10
@@ -299,6 +299,13 @@ def _tagged(bucket: Bucket, params: Params) -> Params:
     return {"tags": tags_of_set(tagging.get("TagSet", ()), system=system)}
 
 
+def _retagged(bucket: Bucket, params: Params) -> Params:
+    """What S3's control API does for CloudFormation: TagResource and UntagResource."""
+    added = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
+    tags = without(bucket.tags, *params.get("TagKeys", ())) | added
+    return _tagged(bucket, {"Tagging": {"TagSet": tag_list(tags)}})
+
+
 def _blocked(_bucket: Bucket, params: Params) -> Params:
     given = params["PublicAccessBlockConfiguration"]
     if not given:
@@ -315,6 +322,8 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "PutBucketTagging": _tagged,
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
+    "TagResource": _retagged,
+    "UntagResource": _retagged,
     **{f"PutBucket{one.name}": partial(_put, one) for one in _SETTINGS},
     "DeleteBucketLifecycle": partial(_without, "LifecycleConfiguration"),
     **{f"DeleteBucket{one}": partial(_without, one) for one in ("Cors", "Encryption", "Website")},

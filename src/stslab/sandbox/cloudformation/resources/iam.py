@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stslab.sandbox.api.model import iso, tag_list
+from stslab.sandbox.api.model import iso
 from stslab.sandbox.cloudformation.resources.work import Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
 
@@ -124,7 +124,7 @@ class Identity:
         elif before and not new:
             work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
-        change_tags(work, self.kind, named)
+        work.retag("iam", self.kind, **named)
         read = work.iam(f"Get{self.kind}", **named)[self.kind]
         work.attributes.update({name: read[name] for name in self.attributes})
 
@@ -156,16 +156,6 @@ class Identity:
             yield attachment(self.kind, name, arn)
         for group in given.get("Groups") or ():
             yield membership(group, name)
-
-
-def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
-    new, old = work.tags, work.old_tags
-    changed = tag_list({key: value for key, value in new.items() if old.get(key) != value})
-    removed = sorted(old.keys() - new.keys())
-    if changed:
-        work.iam(f"Tag{kind}", **named, Tags=changed)
-    if removed:
-        work.iam(f"Untag{kind}", **named, TagKeys=removed)
 
 
 class Role(Identity):
@@ -334,7 +324,7 @@ class OidcProvider:
         thumbprints = work.get("ThumbprintList")
         if thumbprints != old.get("ThumbprintList"):  # IAM refuses none, as it does in AWS
             work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)
-        change_tags(work, "OpenIDConnectProvider", named)
+        work.retag("iam", "OpenIDConnectProvider", **named)
 
     def delete(self, work: Work) -> None:
         if (arn := work.physical_id).startswith("arn:"):

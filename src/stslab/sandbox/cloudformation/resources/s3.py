@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import ApiFault, tag_list
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
@@ -81,7 +81,6 @@ SETTINGS: Mapping[str, Setting] = {
 """The order matters: ACLs need an ownership setting that allows them."""
 
 
-_SYSTEM = "aws:cloudformation:"
 _WRONG: Mapping[str, str] = beside(__file__, "bucket_names.yaml")
 """What is wrong with a bucket's name: the leftmost fault is told, of several the first here."""
 
@@ -150,20 +149,11 @@ class Bucket:
 
     def _tag(self, work: Work) -> None:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""
-        new, before = _own(work.tags), _own(work.old_tags)
-        if new:
-            tags = tag_list(dict(work.old_tags.items() - before.items()) | new)
-            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": tags})
-        elif before:
-            work.s3("DeleteBucketTagging", Bucket=work.physical_id)
+        work.retag("s3", "Resource", Bucket=work.physical_id)
         with work.state.transaction() as tx:
             bucket = tx.get(buckets.Bucket, "", work.physical_id)
             if bucket is not None:
                 tx.put(replace(bucket, tags={**bucket.tags, **work.tags}))
-
-
-def _own(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if not key.startswith(_SYSTEM)}
 
 
 class BucketPolicy:

@@ -10,6 +10,7 @@ from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.state import State
 from stslab.structures import mapped, text_or_json
 
+_SYSTEM = "aws:cloudformation:"
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
 ABSENT = frozenset(
@@ -76,3 +77,12 @@ class Work:
 
     def tagged(self, operation: str, **params: Value) -> Answer:
         return self.iam(operation, **params, Tags=tag_list(self.tags) or None)
+
+    def retag(self, service: str, kind: str, **named: str) -> None:
+        """Change the tags, but for CloudFormation's own, which are there from the creation on."""
+        new, old = self.tags, self.old_tags
+        changed = {key: value for key, value in new.items() if old.get(key) != value}
+        if tags := tag_list({k: v for k, v in changed.items() if not k.startswith(_SYSTEM)}):
+            self._make(service, f"Tag{kind}", **named, Tags=tags)
+        if removed := sorted(old.keys() - new.keys()):
+            self._make(service, f"Untag{kind}", **named, TagKeys=removed)

@@ -28,7 +28,7 @@ _CODES = {code: handler for handler, codes in SAYS["codes"].items() for code in 
 _OWN: Mapping[str, str] = SAYS["own"]
 _GENERAL = "GeneralServiceException"
 # A denied iam:CreateRole is told as if it were about tags, which the request may have.
-_TAGGING = re.compile(r"perform: (iam:(CreateRole|(Unt|T)ag\w+)|s3:PutBucketTagging) ")
+_TAGGING = re.compile(r"perform: (iam:CreateRole|(iam|s3):(Unt|T)ag\w+) ")
 _LOG = logging.getLogger(__name__)
 
 
