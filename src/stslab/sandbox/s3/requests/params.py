@@ -8,7 +8,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
@@ -160,6 +160,7 @@ class _Tables(msgspec.Struct, frozen=True):
     digested: Mapping[str, str]
     longest: Mapping[str, int]
     strict: Mapping[str, frozenset[str]]
+    optional: Mapping[str, frozenset[str]]
     directories: frozenset[str]
     refused: Mapping[str, Mapping[str, str]]
     messages: Mapping[str, str]
@@ -334,7 +335,8 @@ def check(request: ApiRequest) -> None:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
     _check_metadata(params)
-    if layout.body is not None and not _fits(layout.body, params.get(layout.payload)):
+    given, optional = params.get(layout.payload), _TABLES.optional.get(layout.payload, frozenset())
+    if layout.body is not None and not _fits(layout.body, given, optional):
         raise _unfit(layout.payload)
 
 
@@ -368,13 +370,13 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
     return invalid_argument(said, member.wire_name, given if said == message else None)
 
 
-def _fits(shape: Shape, value: object) -> bool:
+def _fits(shape: Shape, value: object, optional: Container[str]) -> bool:
     if isinstance(value, dict):
         needed = () if shape.name in _TABLES.open else shape.required_members
-        return all(name in value for name in needed) and all(
-            _fits(member, value.get(name)) for name, member in shape.members.items()
+        return all(name in value or name in optional for name in needed) and all(
+            _fits(member, value.get(name), optional) for name, member in shape.members.items()
         )
     if isinstance(value, list):
-        return all(_fits(shape.member, item) for item in value)
+        return all(_fits(shape.member, item, optional) for item in value)
     limited = shape.type_name == "string" and shape.enum and shape.name not in _TABLES.open
     return value is None or not limited or value in {*shape.enum} - _TABLES.elsewhere
