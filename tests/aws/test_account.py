@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import pytest
+from botocore.session import Session
 from tests.aws.endpoint import STACKS, USER, error
 
 from stslab.aws.account import UNREACHABLE, Boto3Account, failure, no_credentials, plain
@@ -125,6 +126,19 @@ def test_a_body_is_read_as_text(endpoint, account):
     endpoint.then(200, "Grüße".encode())
     outcome = account.call(Call("admin", "s3", "GetObject", {"Bucket": "b", "Key": "k"}))
     assert outcome.data["Body"] == "Grüße"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [how[1] for how in Session.SESSION_VARIABLES.values() if str(how[1]).startswith("AWS_")]
+    + ["AWS_S3_US_EAST_1_REGIONAL_ENDPOINT"],
+)
+def test_no_setting_of_the_learners_stops_a_call(endpoint, account, monkeypatch, name):
+    monkeypatch.setenv(name, "bogus")
+    endpoint.then(200, USER).then(200, b"")
+    assert isinstance(get_user(account), Answer)
+    listed = account.call(Call("admin", "s3", "HeadBucket", {"Bucket": "b"}))
+    assert isinstance(listed, Answer)
 
 
 def test_the_environment_redirects_no_call(endpoint, account, monkeypatch):

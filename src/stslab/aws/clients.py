@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
+import botocore
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
+from botocore.session import Session
 
 from stslab.aws import environment
 from stslab.aws.catalogue import loader
@@ -25,13 +26,15 @@ Untyped = Any  # What botocore makes: it publishes no types
 OWN, NOBODY = "own", "nobody"
 Signer = Credentials | str
 """Credentials, or ``OWN``, the learner's in botocore's chain, or ``NOBODY``: calls are unsigned."""
+_LOCAL_S3 = {"addressing_style": "path", "us_east_1_regional_endpoint": "regional"}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 READ_SECONDS = 60.0
 
-# Settings that botocore must not take from the environment: they would redirect calls.
-_OWN: Mapping[str, tuple[str | None, ...]] = {
-    **dict.fromkeys(("profile", "use_dualstack_endpoint", "use_fips_endpoint"), (None,) * 4),
+# Of the learner's settings, only the CA that a network needs: others would redirect or stop calls.
+_OWN: Mapping[str, tuple[Untyped, ...]] = {
+    **{name: (None, None, *how[2:]) for name, how in Session.SESSION_VARIABLES.items()},
     **dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None)),
+    "ca_bundle": Session.SESSION_VARIABLES["ca_bundle"],
 }
 
 
@@ -64,7 +67,7 @@ class Clients:
 
     def _made(self, service: str, signer: Signer, *, patient: bool) -> Untyped:
         mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
-        local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
+        local = {"proxies": {}, "s3": _LOCAL_S3} if self.local else {}
         config = Config(
             retries={"mode": mode, "total_max_attempts": attempts},
             ignore_configured_endpoint_urls=True,
@@ -109,7 +112,7 @@ class Clients:
     def _session(self, *, own: bool) -> Untyped:
         if own not in self._sessions:
             chosen = {"profile": self.own_profile or None} if own else {"session_vars": dict(_OWN)}
-            session = botocore.session.Session(**chosen)
+            session = Session(**chosen)
             session.register_component("data_loader", loader())
             self._sessions[own] = session
         return self._sessions[own]
@@ -126,7 +129,7 @@ def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
     ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     own_region, own_url = "", os.environ.get("AWS_ENDPOINT_URL", "")
     with suppress(BotoCoreError):
-        session = botocore.session.Session(profile=profile or None)
+        session = Session(profile=profile or None)
         own_region = str(session.get_config_variable("region") or "")
         own_url = own_url or str(session.get_scoped_config().get("endpoint_url", ""))
     url = url or ("" if ignored else own_url)
