@@ -152,6 +152,22 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     is_clean(machine)
 
 
+def test_a_wide_policy_hides_the_fault_and_gives_no_fix_away(
+    opened: Open, machine: Machine
+) -> None:
+    terminal = opened("break", "--fault", OBJECTS)
+    reported(terminal)
+    allow(machine, "s3:*", "*")
+    terminal.wait("What allows", "inline policy Extra of role")
+    terminal.enter("why")
+    assert "OneBucket" not in terminal.wait("what is still wrong shows then", "delete-role-policy")
+    assert "delete-role-policy" in machine.stslab("hint").out
+    terminal.enter("solve")
+    terminal.wait("assumed may not get an object", "admin $")
+    terminal.enter("why")
+    assert "OneBucket" not in terminal.wait("no policy of assumed allows it", "admin $")
+
+
 @pytest.mark.soak
 def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "d-261d")

@@ -110,17 +110,17 @@ class ByHand:
         # A profile must be as its task says.
         other_profile = any(stage.steps[at].profile for at, notes in differing.items() if notes)
         if not undone or (reached and not failing and not other_profile):
-            notes = _told([*lacking, *failing])
+            notes = sentences([*lacking, *failing])
             return self._standing(stage, adopted, by_hand, notes, strange)
         # The checks as a profile that is still to be made can't hold yet.
         to_come = {profile.name for at in undone if (profile := stage.steps[at].profile)}
         in_the_way = [one for one in failing if one.who not in to_come]
         done = adopted if any(one.limits for one in in_the_way) else adopted | alike
         changed = self._changed_by_learner(stage)
-        notes = _told([one for one in lacking if one.limits])
+        notes = sentences([one for one in lacking if one.limits])
         if len(changed) > sum(changes(stage.steps[at].call) for at in done):
             # The learner chose another way.
-            notes += _told(in_the_way)
+            notes += sentences(in_the_way)
         notes += [note for at, those in differing.items() for note in those if at not in done]
         notes += [*self._astray(stage, changed), *self._unplaced(stage, by_hand - done)]
         return self._standing(stage, adopted, done, notes, strange)
@@ -277,7 +277,7 @@ class ByHand:
         return resolvable(params, self.runner.scope())
 
 
-def _told(lacks: Sequence[Lack]) -> list[str]:
+def sentences(lacks: Sequence[Lack]) -> list[str]:
     """What lacks, in sentences; what allows several in a row is named after the last."""
     pairs = zip_longest(lacks, lacks[1:])
     return [one.says if then and then.allowing == one.allowing else one.told for one, then in pairs]

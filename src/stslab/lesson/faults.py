@@ -196,10 +196,11 @@ class Faults:
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
         new = {cell.key for cell in wrong if cell.verdict.allowed} - {*fault.cells}
         still = [Lack(f"{_sentence(cell)}.") for cell in wrong if cell.key not in new]
-        wider = [_sentence(cell) for cell in wrong if cell.key in new]
+        wider = [(_sentence(cell), cell.verdict.allowing) for cell in wrong if cell.key in new]
         if not wrong:
-            wider += [f"{called} reaches beyond the lab" for called in self._too_wide()]
-        still += [Lack(f"{says}, which was not allowed before.", limits=True) for says in wider]
+            wider += [(f"{called} reaches beyond the lab", ()) for called in self._too_wide()]
+        before = ", which was not allowed before."
+        still += [Lack(f"{says}{before}", "", by, limits=True) for says, by in wider]
         try:  # of the earlier stages only what policies allow: the rest may have changed since
             for stage in () if still else self.runner.stages_done:
                 self.runner.check_stage(stage, "" if stage == fault.after else "Simulate")

@@ -9,7 +9,7 @@ import msgspec
 
 from stslab.lab.model import Lab
 from stslab.lesson import access
-from stslab.lesson.byhand import Lack, missing, task_text, tasks_of
+from stslab.lesson.byhand import Lack, missing, sentences, task_text, tasks_of
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
@@ -76,5 +76,5 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         if not all(done for _, done in tasks):  # as in the lesson, which asks about the others
             lacks = [one for one in lacks if one.limits]
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
-    wrong = tuple(one.told for one in lacks)
+    wrong = tuple(sentences(lacks))
     return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), wrong)

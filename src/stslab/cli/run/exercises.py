@@ -27,6 +27,7 @@ from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, Hint
 from stslab.runner.ports import Call, Refusal
+from stslab.runner.run.allowing import foreign, removal
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import ADMIN, Gate
 
@@ -39,7 +40,8 @@ _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 @dataclass
 class _Exercise:
     here: Here
-    command: str = field(default="", init=False)
+    calls: tuple[Call, ...] = field(default=(), init=False)
+    command: str = field(default="", init=False)  # these, as a line
     elsewhere: str = field(default="", init=False)  # the same command for the admin's shell
     who: str = field(default=ADMIN, init=False)
     several = False  # there are other things to do too
@@ -58,6 +60,7 @@ class _Exercise:
         return False
 
     def fill_in(self, *calls: Call) -> None:
+        self.calls = calls
         self.who = calls[0].identity if calls else ADMIN
         self.command = " && ".join(self.here.command(call, self.who) for call in calls)
         self.elsewhere = " && ".join(self.here.command(call, ADMIN) for call in calls)
@@ -217,9 +220,9 @@ class FaultExercise(_Exercise):
         return Scene(_TICKET, partial(ticket, still=self.remaining), self.stands.asked)
 
     def run(self) -> bool:
-        was = self.stands
-        try:
-            self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
+        was, hides = self.stands, self._hides()
+        try:  # by `solve`, unless a hint has filled in the command
+            make(self.here.runner, hides) if hides else self.faults.fix(was.fault)
         except RunError:
             if self.faults.broken(was.fault):
                 raise
@@ -234,8 +237,7 @@ class FaultExercise(_Exercise):
     def why(self, paper: Paper) -> None:
         """Draw the ticket with the next reason: gate, place, kind of change, command."""
         why = self._help(WHY, self._reasons())
-        calls = self.stands.fault.fix if self.command else ()
-        right = {name: document for call in calls for name, document in documents_of(call).items()}
+        right = {name: one for call in self.calls for name, one in documents_of(call).items()}
         right = renamed(right, self.here.names())
         reason = partial(scenes.reason, report=self.title, why=why, documents=right)
         Scene(_TICKET, reason, self.stands.asked).draw(paper)
@@ -254,14 +256,23 @@ class FaultExercise(_Exercise):
     def _help(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help; the last one fills in the command."""
         runner, after = self.here.runner, self.stands.fault.after
-        lasts = self.faults.broken(self.stands.fault)
-        grade = runner.past.hinted(after, kind) if lasts else len(grades) + 1
+        if not self.faults.broken(self.stands.fault):
+            hides, wide = self._hides(), any(lack.allowing for lack in self.remaining)
+            self.fill_in(*([hides] if hides else self.fix() if wide else []))
+            return TEXTS["hides" if hides else "since"]
+        grade = runner.past.hinted(after, kind)
         if grade <= len(grades):
             runner.note(Hint(after, kind, grade))
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.fill_in(*self.fix())
-        return "This is what fixes it; Enter runs it." if lasts else TEXTS["since"]
+        return "This is what fixes it; Enter runs it."
+
+    def _hides(self) -> Call | None:
+        """Removes a policy of the learner's that allows too much, and so may hide the fault."""
+        found = tuple(one for lack in self.remaining for one in lack.allowing)
+        calls = (removal(one, ADMIN) for one, _ in foreign(found, self.here.runner.past.entries()))
+        return None if self.faults.broken(self.stands.fault) else next(filter(None, calls), None)
 
     def fix(self) -> tuple[Call, ...]:
         fault = self.stands.fault

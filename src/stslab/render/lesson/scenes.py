@@ -1,7 +1,7 @@
 """Scenes: what the learner's screen shows, and how each is drawn."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from stslab.durations import counted, spoken
 from stslab.lab.model import Page
 from stslab.lesson import evidence
 from stslab.lesson.access import CellState, ChainLink, Key
-from stslab.lesson.byhand import Lack, StageTasks
+from stslab.lesson.byhand import Lack, StageTasks, sentences
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.terminal.paper import Paper
@@ -383,7 +383,7 @@ def reason(paper: Paper, report: str, why: str, documents: Mapping[str, Any]) ->
     step(paper, why, documents, style="bold")
 
 
-def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[Lack]) -> None:
+def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Sequence[Lack]) -> None:
     """A fault as reported, with a command that shows it, and its answer."""
     paper.prose(f'"{report}"', indent=1)
     paper.blank()
@@ -396,9 +396,9 @@ def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[
     paper.prose(evidence.WORDS["said"]["find out"], indent=1, apart=True)
 
 
-def remaining(paper: Paper, lacks: Collection[Lack]) -> None:
-    for lack in lacks:
-        paper.line("failed", lack.told, indent=3)
+def remaining(paper: Paper, lacks: Sequence[Lack]) -> None:
+    for says in sentences(lacks):
+        paper.line("failed", says, indent=3)
     if not lacks:
         paper.line("done", "All is as it should be.", indent=3)
 
