@@ -29,7 +29,8 @@ from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, REGION, Gate
 
 BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
-_LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
+_LONGEST = {"title": 60, "says": 76, "because": 300, "summary": 300}
+_LONGEST |= {"why": 200, "task": 200, "hints": 200}
 _ALMOST = re.compile(r"(?:\$\{|(?<!\$)\{\{) *(\w+)([.\w]*) *\}+")
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
 _SAYS: Mapping[str, tuple[str, str]] = beside(__file__, "advice.yaml")
@@ -325,6 +326,7 @@ def _served(looked: Looked) -> Iterator[Noticed]:
 
 def _texts(looked: Looked) -> Iterator[Noticed]:
     """Missing reasons and hints, and texts that don't fit a screen."""
+    yield from _long(looked.lab, looked.draft.node)
     for stage in looked.draft.stages:
         yield from _long(stage.part, stage.node)
         for check in stage.checks:

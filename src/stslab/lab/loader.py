@@ -71,7 +71,7 @@ def read_bytes(path: Path) -> bytes:
         if path.is_file() or not path.exists():  # a pipe may never end
             with path.open("rb") as file:
                 return file.read(document.LARGEST_FILE + 1)
-        reason = "it is a folder without a lab" if path.is_dir() else "it is a pipe or a device"
+        reason = "no file in it has `stslab: 1`" if path.is_dir() else "it is a pipe or a device"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     fix = "Name a file that has the line `stslab: 1`, or one of the labs that `stslab labs` lists."

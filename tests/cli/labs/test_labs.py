@@ -129,7 +129,7 @@ def test_lint_checks_folders(stslab, tmp_path):
     (tmp_path / "empty").mkdir()
     said = stslab("lint", str(tmp_path / "empty"))
     assert said.code == 2
-    assert "empty can't be read: it is a folder without a lab." in said.out
+    assert "empty can't be read: no file in it has `stslab: 1`." in said.out
 
 
 def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
