@@ -20,33 +20,31 @@ class Cleanup:
             raise self.fails[run]
 
 
+def refused() -> CredentialsError:
+    return CredentialsError("No second account.")
+
+
+def left(thing: str) -> UndoIncomplete:
+    return UndoIncomplete(f"1 thing is left: {thing}.", [(thing, "aws ...")], "Fix it.")
+
+
 @pytest.mark.parametrize(
-    ("fails", "error", "says"),
+    ("fails", "code", "says", "notes"),
     [
-        ({"one": CredentialsError("No second account.")}, CredentialsError, "No second account."),
-        (
-            {
-                "one": CredentialsError("No second account."),
-                "two": UndoIncomplete("1 thing is left.", [("user a", "aws ...")], "Fix it."),
-            },
-            CredentialsError,
-            "No second account.",
-        ),
-        (
-            {
-                "one": UndoIncomplete("1 thing is left.", [("user a", "aws ...")], "Fix it."),
-                "two": UndoIncomplete("1 thing is left.", [("user b", "aws ...")], "Fix it."),
-            },
-            UndoIncomplete,
-            "2 things of 2 runs are left.",
-        ),
+        ([refused()], 4, "No second account.", []),
+        ([left("user a"), refused()], 4, "No second account.", ["1 thing is left: user a. Fix it."]),
+        ([left("user a"), left("user b")], 5, "1 thing is left: user a.", ["1 thing is left: user b."]),
     ],
-)
-def test_each_run_is_tried(fails: dict[str, StslabError], error: type[StslabError], says: str):
-    cleanup: Any = Cleanup(**fails)
-    with pytest.raises(error, match=says):
+)  # fmt: skip
+def test_each_run_is_tried_and_each_error_told(
+    fails: list[StslabError], code: int, says: str, notes: list[str]
+):
+    cleanup: Any = Cleanup(**dict(zip(("one", "two"), fails, strict=False)))
+    with pytest.raises(StslabError, match=says) as caught:
         clean(cleanup, ["one", "two", "three"])
     assert cleanup.tried == ["one", "two", "three"]
+    assert caught.value.exit_code == code
+    assert getattr(caught.value, "__notes__", []) == notes
 
 
 def test_nothing_is_left():

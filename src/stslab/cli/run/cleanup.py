@@ -73,14 +73,11 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
     """Clean up runs (by id), past failures, such as a run whose second account is not named."""
     errors = tried_all((partial(cleanup.run, run) for run in runs), StslabError)
-    left = list[tuple[str, str]]()
-    for error in errors:
-        if not isinstance(error, UndoIncomplete):
-            raise error
-        left += error.remaining
-    if errors:
-        message = f"{len(left)} things of {len(errors)} runs are left."
-        raise UndoIncomplete(message, left, errors[0].hint)
+    for error in sorted(errors, key=lambda each: isinstance(each, UndoIncomplete))[:1]:
+        for other in (each for each in errors if each is not error):
+            hint = "" if other.hint == error.hint else other.hint
+            error.add_note(f"{other.message} {hint}".strip())
+        raise error
 
 
 def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
