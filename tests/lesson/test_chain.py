@@ -37,6 +37,9 @@ def test_each_caller_is_below_its_source() -> None:
     found = [(one.who, one.depth) for one in links]
     assert found[:3] == [("admin", 0), ("mine", 1), ("session", 2)]
     assert found[-2:] == [("partner", 0), ("theirs", 1)]
+    what = {one.who: one.what for one in links}
+    assert what["half"] == "a session of the same user, but without its token"
+    assert what["mistyped"] == "a session of the same user, but with another secret"
     ended, ever = (
         next(one for one in each if one.who == "session")
         for each in (links, chain(lab, stages, {}, {}, ever=True))
