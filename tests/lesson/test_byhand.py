@@ -331,6 +331,20 @@ def test_a_cell_that_is_too_wide_names_what_allows_it(account: InMemoryAccount) 
         )
 
 
+def test_a_policy_of_another_name_than_the_task_says_is_named(account: InMemoryAccount) -> None:
+    admin = {"arn": f"arn:aws:iam::{LEARNER}:user/admin", "accountId": LEARNER}
+    put = {"eventTime": "9999-01-01T10:20:30Z", "eventSource": "iam.amazonaws.com",
+           "eventName": "PutRolePolicy", "userIdentity": admin}  # fmt: skip
+    log: list[Any] = []
+    with by_hand(account, "one-hour", "revoke", log) as (hand, stage):
+        role = hand.runner.scope()["work_name"]
+        log.append({**put, "requestParameters": {"RoleName": role, "PolicyName": "Revoke"}})
+        (note,) = hand.look(stage).notes
+        assert "you put there is called Revoke. The task is about one called Revoke" in note
+        hand.runner.do(stage, 0)
+        assert hand.look(stage).notes == ()
+
+
 def test_a_change_elsewhere_is_told_once(account: InMemoryAccount) -> None:
     admin = {"arn": f"arn:aws:iam::{LEARNER}:user/admin", "accountId": LEARNER}
     calls = [

@@ -101,7 +101,7 @@ def chain(
         with suppress(UnresolvedReference, KeyError):
             named = {name: step.params[name] for name in _NAMED if name in step.params}
             params = renamed(resolve(named, known), names)
-            spoilt = WORDS["spoilt"].get(step.profile and step.profile.spoil, "")
+            spoilt = WORDS["spoilt"].get(str(step.profile and step.profile.spoil), "")
             return WORDS["callers"].get(step.call, "").format_map(params) + spoilt
         return ""
 

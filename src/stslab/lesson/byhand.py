@@ -122,7 +122,9 @@ class ByHand:
             # The learner chose another way.
             notes += sentences(in_the_way)
         notes += [note for at, those in differing.items() for note in those if at not in done]
-        notes += [*self._astray(stage, changed), *self._unplaced(stage, by_hand - done)]
+        open_ = [stage.steps[at] for at in undone - done]
+        notes += [*self._astray(stage, changed), *self._misnamed(open_, changed)]
+        notes += self._unplaced(stage, by_hand - done)
         return self._standing(stage, adopted, done, notes, strange)
 
     def _failing(self, stage: Stage) -> Iterator[Lack]:
@@ -193,6 +195,16 @@ class ByHand:
             wanted = f"account {there[0]}" if there else tasks
             said[about, here] = f"{did} for {what}. The task is about {wanted}."
         yield from said.values()
+
+    def _misnamed(self, steps: Iterable[Step], changed: Collection[Event]) -> Iterator[str]:
+        """A sentence on each policy that has another name than the task of an undone step says."""
+        for step in steps:
+            known = self._known(step.params)
+            name, about = str(known.get("PolicyName", "?")), subject(known)
+            puts = [one["requestParameters"] for one in changed if called(one) == step.call]
+            for put in puts if name in (step.task or "") else ():
+                if about == subject(put) and put["PolicyName"] != name:
+                    yield WORDS["said"]["misnamed"].format(put["PolicyName"], name)
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
         """A sentence on the last session that was asked for, if it is in no profile."""
