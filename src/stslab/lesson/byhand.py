@@ -200,7 +200,7 @@ class ByHand:
         """A sentence on each policy that has another name than the task of an undone step says."""
         for step in steps:
             known = self._known(step.params)
-            name, about = str(known.get("PolicyName", "?")), subject(known)
+            name, about = str(known.get("PolicyName", "\0")), subject(known)
             puts = [one["requestParameters"] for one in changed if called(one) == step.call]
             for put in puts if name in (step.task or "") else ():
                 if about == subject(put) and put["PolicyName"] != name:

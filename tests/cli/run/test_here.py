@@ -40,6 +40,18 @@ def test_a_line_that_is_too_long_for_the_system_is_no_bug(
     assert said == "The shell can't run that: Argument list too long."
 
 
+@pytest.mark.parametrize("line", ["nope", "echo (", "echo 'x", "-x"])
+def test_an_error_of_the_shell_is_about_the_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], line: str
+) -> None:
+    monkeypatch.setattr(Here, "names", lambda _: {})
+    monkeypatch.setattr("stslab.aws.environment.variables", lambda *_: {})
+    assert here(tmp_path).shell(line, "admin") == ""
+    said = capfd.readouterr().err
+    assert "line 1: " in said
+    assert "trap" not in said
+
+
 def test_the_status_line_has_only_what_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,11 +136,11 @@ class Here:
         with TemporaryFile("r+", errors="surrogateescape") as ended:  # it holds secrets: no name
             number = ended.fileno()
             note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
-            noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
+            noting = f'trap {shlex.quote(note)} EXIT; set -a; eval " $1"'
             stops = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends only the command
             try:
                 subprocess.run(
-                    ["bash", "-c", noting],  # the learner's own; it names itself so in its errors
+                    ["bash", "-c", noting, "bash", line],  # as its errors name it; line 1 of them
                     executable=shutil.which("bash") or "/bin/sh",
                     env=environ,
                     cwd=where,
