@@ -1,6 +1,7 @@
 """Draw requests to the embedded account, and the state of the run below them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -130,26 +131,25 @@ def deciding(event: Event) -> Mapping[str, Any] | None:
 
 def drawn(paper: Paper, status: "Status") -> Text:
     """The run's stage, tasks and identities in a few lines, none wider than the console."""
-    symbols, now = paper.symbols, status.now
-    width = paper.console.width
-    lines = [Text("─" * width, style="dim")]
+    symbols, now, width = paper.symbols, status.now, paper.console.width
+    rows = [("─" * width, "dim")]
     if now is None and status.running:
-        lines.append(Text("There is no unfinished run. Start one: stslab run", style="dim"))
+        rows.append(("There is no unfinished run. Start one: stslab run", "dim"))
     if now is not None:
         where = f"{now.lab}, {now.how}" if now.how else now.lab
-        lines.append(Text(f"{where}   {now.number}/{now.of}  {one_line(now.title)}", style="bold"))
+        rows.append((f"{where}   {now.number}/{now.of}  {one_line(now.title)}", "bold"))
         looks = {True: (symbols.done, "green"), False: (symbols.pending, "")}
         tasks = [(text, *looks[done]) for text, done in now.tasks]
         tasks += [(text, symbols.failed, "red") for text in now.missing]
-        for text, sign, style in tasks:
-            told = f"  {sign} {one_line(text)}"
-            rows = wrap(told, width, subsequent_indent=" " * 4, break_on_hyphens=False)
-            lines += [Text(row, style=style) for row in rows]
+        rows += [(f"  {sign} {one_line(text)}", style) for text, sign, style in tasks]
     identities = []
-    for name, left in sorted(status.left(), key=lambda pair: pair[1] is None):  # they are cut off
+    for name, left in sorted(status.left(), key=lambda pair: pair[1] is None):
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
-        identities.append(one_line(name if left is None else f"{name} ({ends})"))
-    lines.append(Text("   ".join(("profiles:", *identities))))
+        told = one_line(name if left is None else f"{name} ({ends})")
+        identities.append(told.replace(" ", "\xa0"))
+    rows.append(("   ".join(("profiles:", *identities)), ""))
+    wraps = partial(wrap, width=width, subsequent_indent=" " * 4, break_on_hyphens=False)
+    lines = [Text(one.replace("\xa0", " "), style) for row, style in rows for one in wraps(row)]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)
