@@ -69,15 +69,9 @@ class StateFolderError(StslabError):
 
 
 class UndoIncomplete(StslabError):
-    """Things are left over; ``remaining`` has each with the command that removes it."""
+    """Things are left over."""
 
     exit_code = 5
-
-    def __init__(
-        self, message: str, remaining: Sequence[tuple[str, str]] = (), hint: str = ""
-    ) -> None:
-        super().__init__(message, hint)
-        self.remaining = tuple(remaining)
 
 
 class PolicyError(StslabError):

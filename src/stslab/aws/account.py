@@ -138,10 +138,7 @@ class Boto3Account:
             return self._clients.client(service, credentials, patient=patient)
         if identity in self._own:
             return self._own[identity].client(service, OWN, patient=patient)
-        raise CredentialsError(
-            f"There is no profile {identity} (yet) for the target {self.target.name}.",
-            "An earlier stage makes it: `stslab run` continues where the lab was stopped.",
-        )
+        raise unusable("not made", name=identity, target=self.target.name)
 
 
 # -- botocore's responses and exceptions as the runner's values ------------------------------------

@@ -25,7 +25,7 @@ def refused() -> CredentialsError:
 
 
 def left(thing: str) -> UndoIncomplete:
-    return UndoIncomplete(f"1 thing is left: {thing}.", [(thing, "aws ...")], "Fix it.")
+    return UndoIncomplete(f"1 thing is left: {thing}.", "Fix it.")
 
 
 @pytest.mark.parametrize(

@@ -106,14 +106,10 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         cleanup = opened.cleanup(workspace.journal, workspace.render)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Things that are left alone stay, but with them the account is not clean.
-    remaining = tuple((thing.label, by_hand(thing, _describe)) for thing, _ in found.left)
-    if remaining or found.refused:
+    if found.left or found.refused:
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
-        raise UndoIncomplete(
-            f"{counted(len(remaining), 'thing')} with stslab's tag left alone{refused}.",
-            remaining,
-            "Look at each; the commands above remove them by hand.",
-        )
+        left = f"{counted(len(found.left), 'thing')} with stslab's tag left alone{refused}."
+        raise UndoIncomplete(left, "Look at each; the commands above remove them by hand.")
 
 
 def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned]) -> None:

@@ -31,7 +31,7 @@ def end(runner: Runner, stages: Iterable[Stage], paper: Paper) -> RunFinished:
     if finished.left and runner.lab.stages[-1] in stages:
         things = f"{counted(len(finished.left), 'thing')} of run {finished.run}"
         message = f"The lab has ended, but the account still has {things}."
-        raise UndoIncomplete(message, finished.left, "Undo everything: stslab cleanup")
+        raise UndoIncomplete(message, "Undo everything: stslab cleanup")
     if finished.outcome != "open":
         return finished
     scope = runner.scope()

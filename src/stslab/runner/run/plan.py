@@ -12,7 +12,7 @@ from stslab.lab.references import names_used
 from stslab.redaction import redact
 from stslab.runner import events
 from stslab.runner.ports import Call, TargetInfo
-from stslab.runner.run.scope import basis
+from stslab.runner.run.scope import basis, refused
 from stslab.vocabulary import Gate
 
 
@@ -54,10 +54,7 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
 def require_done(stage_id: str, lacking: Collection[str]) -> None:
     """RunError: the stage lacks these."""
     if lacking:
-        raise RunError(
-            f"The stage {stage_id} needs these stages, which are not done: {', '.join(lacking)}.",
-            f"Do them first: stslab step {stage_id} --with-needed",
-        )
+        raise RunError(*refused("stages", stage=stage_id, names=", ".join(lacking)))
 
 
 def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:

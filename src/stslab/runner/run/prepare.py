@@ -17,6 +17,7 @@ from stslab.runner.events import UndoOutcome
 from stslab.runner.journal import records
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Call, Data, TargetInfo
+from stslab.runner.run.scope import refused
 from stslab.runner.undo.undo import discovered, undo
 
 Undoable = tuple[Thing | None, tuple[UndoCall, ...]]
@@ -95,9 +96,6 @@ def undo_calls(step: Step, scope: Data) -> tuple[UndoCall, ...]:
     )
 
 
-_AGAIN = "Try again: stslab run"
-
-
 Settled = tuple[Data | None, int]
 """What a call answered, or None; then the number of the entry that a new call replaces, or 0."""
 
@@ -115,11 +113,7 @@ def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
         return _discovered(work, entry, prepared)
     if creation and thing and thing.complete:
         return _looked_up(work, entry, prepared, thing)
-    raise RunError(
-        f"It is unknown whether {entry.call} of “{entry.intent.title}” took effect: its answer"
-        " was lost.",
-        "Undo everything with `stslab cleanup`, then begin again.",
-    )
+    raise RunError(*refused("unknown", call=entry.call, title=entry.intent.title))
 
 
 def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
@@ -137,7 +131,7 @@ def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
         work.require(prepared.call)
         sight = look(work, thing)
         if sight.there is None:
-            raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
+            raise RunError(*refused("not seen", thing=thing.label))
         was = search(kind.was, {"answer": sight.data}) if sight.there else {}
         params = {name: value for name, value in was.items() if value is not None}
         operation = kind.put if params else kind.remove.operation
@@ -183,15 +177,12 @@ def cleaned(work: Work, thing: Thing | None, undo: tuple[UndoCall, ...]) -> Undo
 def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
     sight = look_for(work, thing)
     if sight.there is None:
-        raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
+        raise RunError(*refused("not seen", thing=thing.label))
     if not sight.there:
         return None, entry.seq
     if not is_ours(work, sight):
         work.conclude(entry.seq, Result(EntryState.NOT_OURS))
-        raise RunError(
-            f"The {thing.label} exists, but does not have this run's tag: it is left alone.",
-            "Remove it yourself if it is yours, or change its name in the lab.",
-        )
+        raise RunError(*refused("not ours", thing=thing.label))
     data = adopted(prepared, sight.data)
     return _undone(work, entry) if data is None else (data, 0)
 
@@ -209,10 +200,7 @@ def _undone(work: Work, entry: Entry) -> Settled:
     """Undo the entry's call: a new one replaces none."""
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
-        raise RunError(
-            f"The half-done step “{entry.intent.title}” could not be undone: {undone.detail}",
-            "Try again with `stslab run`, or undo everything with `stslab cleanup`.",
-        )
+        raise RunError(*refused("half done", title=entry.intent.title, detail=undone.detail))
     return None, 0
 
 

@@ -9,12 +9,19 @@ from msgspec.json import Encoder
 from stslab.errors import CredentialsError, UsageError
 from stslab.lab.embedded import SERVICE, embedded_only, token_params
 from stslab.lab.model import Check, Lab
+from stslab.lab.reading.problems import said
 from stslab.lab.references import allowed, first_names, resolvable, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
 from stslab.runner.ports import Call, Data, Profiles, TargetInfo
+from stslab.structures import beside
 from stslab.vocabulary import ADMIN
+
+
+def refused(why: str, **names: object) -> tuple[str, str]:
+    """The message and the fix of an error because of which a run does not begin, or go on."""
+    return said(beside(__file__, "refused.yaml"), why, **names)
 
 
 def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
@@ -127,10 +134,7 @@ def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
     """The ids of the lab's further accounts, by admin; CredentialsError if one is missing."""
     lacking = [name for name in lab.accounts if name not in target.accounts]
     if lacking:
-        raise CredentialsError(
-            f"The lab {lab.id} needs a second account ({lacking[0]}). Nothing was made.",
-            "Name your AWS profile for it: --partner-profile NAME.",
-        )
+        raise CredentialsError(*refused("second account", lab=lab.id, name=lacking[0]))
     return {name: target.accounts[name] for name in lab.accounts}
 
 
@@ -138,20 +142,15 @@ def require_anywhere(lab: Lab) -> None:
     """UsageError: the lab needs the embedded account."""
     needs = embedded_only(lab)
     if needs:
-        raise UsageError(
-            f"The lab {lab.id} is for the embedded account only: it {' and '.join(needs)}.",
-            "Run it there, without --target.",
-        )
+        raise UsageError(*refused("embedded only", lab=lab.id, needs=" and ".join(needs)))
 
 
 def require_services(lab: Lab, allowed: Collection[str]) -> None:
     """CredentialsError: the lab uses a service, beyond the usual four, that nobody allowed."""
     lacking = sorted({*lab.services} - {*allowed})
     if lacking:
-        raise CredentialsError(
-            f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
-            f"To allow it, add {' '.join(f'--allow-service {name}' for name in lacking)}.",
-        )
+        flags = " ".join(f"--allow-service {name}" for name in lacking)
+        raise CredentialsError(*refused("service", names=", ".join(lacking), flags=flags))
 
 
 def claim(check: Check) -> records.ClaimOutline:

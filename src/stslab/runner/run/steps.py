@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
-from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
+from stslab.kinds.table import EXISTS, KINDS, is_repeatable
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Profile, Stage
 from stslab.lab.references import evaluate, names_used
@@ -20,12 +20,12 @@ from stslab.runner.calls.look import STACK, identified, look, made_by_hand, reme
 from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted
-from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile, Thing
+from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run import prepare
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import Prepared
-from stslab.runner.run.scope import scope
+from stslab.runner.run.scope import refused, scope
 
 Shown = tuple[tuple[str, object], ...]  # labels and values
 FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
@@ -38,13 +38,6 @@ class StepError(Exception):
     code: str
     message: str  # holds no secret
     request_id: str = ""
-
-
-def _existed(thing: Thing) -> str:
-    return (
-        f"The {thing.label} existed before, and was not made by this run (it lacks its tag"
-        f" {RUN_TAG}): it is left alone."
-    )
 
 
 class Steps:
@@ -263,7 +256,7 @@ class Steps:
         if sight.there is None:
             raise StepError("LookupFailed", f"{thing.label} can't be looked up: {sight.proof}")
         if sight.there:
-            raise StepError("AlreadyExists", _existed(thing))
+            raise StepError("AlreadyExists", refused("not ours", thing=thing.label)[0])
 
     def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
         """The answer after a refusal because the run's own thing exists; else a StepError.
@@ -287,7 +280,7 @@ class Steps:
                 hint = "It is removed, and made as the step says."
                 self._emit(events.Notice("info", other, hint))
                 return None
-            state, detail = EntryState.NOT_OURS, _existed(thing)
+            state, detail = EntryState.NOT_OURS, refused("not ours", thing=thing.label)[0]
             message = f"{message} {detail}"
         work.conclude(seq, Result(state, detail, refusal.request_id))
         raise StepError(refusal.code, message, refusal.request_id)

@@ -58,7 +58,7 @@ class Cleanup:
     def run(self, run_id: str) -> None:
         """Undo the run, prove that nothing is left, and end it.
 
-        UndoIncomplete: something is left; the error lists all of it. CredentialsError: the
+        UndoIncomplete: something is left; the error names all of it. CredentialsError: the
         credentials are for another account, or can't be used.
         """
         self.undo(run_id)
@@ -95,7 +95,7 @@ class Cleanup:
         if remaining:
             some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
             things = "; ".join(thing for thing, _ in remaining)
-            raise UndoIncomplete(f"{some} left in the account: {things}.", remaining, _FIX)
+            raise UndoIncomplete(f"{some} left in the account: {things}.", _FIX)
 
     def end(self, run_id: str, state: RunState) -> None:
         """Remove the run's profiles, and mark the run as ended in this state."""
