@@ -9,13 +9,12 @@ from msgspec.json import Encoder
 from stslab.errors import CredentialsError, UsageError
 from stslab.lab.embedded import SERVICE, embedded_only, token_params
 from stslab.lab.model import Check, Lab
-from stslab.lab.reading.problems import said
 from stslab.lab.references import allowed, first_names, resolvable, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
 from stslab.runner.ports import Call, Data, Profiles, TargetInfo
-from stslab.structures import beside
+from stslab.structures import beside, said
 from stslab.vocabulary import ADMIN
 
 
