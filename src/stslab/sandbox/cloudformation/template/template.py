@@ -71,27 +71,27 @@ def check_size(text: str) -> None:
 
 
 def _parse_json(text: str) -> Value:
-    """JSON as CloudFormation reads it: the last of several may have a comma, texts line breaks."""
+    """JSON, where the last of several may have a comma, and texts line breaks; or else YAML."""
     strict = _LAST_COMMA.sub(lambda match: match[1] or " ", text)
     try:
         return json.loads(strict, strict=False, parse_constant=int)  # refuses NaN and Infinity
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
-        place = f"(line {error.lineno}, column {column})"
-        raise invalid(f"Template format error: JSON not well-formed. {place}") from None
+        place = f" (line {error.lineno}, column {column})"
     except ValueError:  # a number with more digits than Python converts, or a constant
-        raise invalid("Template format error: JSON not well-formed.") from None
+        place = ""
+    return _parse_yaml(text, f"JSON not well-formed.{place}")
 
 
-def _parse_yaml(text: str) -> Value:
+def _parse_yaml(text: str, refusal: str = "") -> Value:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with other tags
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise invalid(f"Template format error: YAML not well-formed.{place}") from None
     except (yaml.YAMLError, ValueError, TypeError):
-        raise invalid("Template format error: YAML not well-formed.") from None
+        place = ""
+    raise invalid(f"Template format error: {refusal or f'YAML not well-formed.{place}'}")
 
 
 def _plain(value: object, path: str, depth: int) -> Value:
