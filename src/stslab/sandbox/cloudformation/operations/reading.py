@@ -1,11 +1,12 @@
 """The operations that describe and list stacks, resources, events, exports and templates."""
 
-import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from itertools import groupby, starmap
+
+from msgspec.json import encode
 
 from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import invalid, require
@@ -57,8 +58,7 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
         common = {**named, "OperationId": operation_id, "Timestamp": made.created}
         events: list[Answer] = [{**common, **error} for error in made.errors[::-1]]
         if events and not failed_only:
-            times = {"StartTime": made.created, "EndTime": made.created}
-            events.append(_stack_event(common, "FAILED", **times))
+            events.append(_stack_event(common, "FAILED", made.created, made.created))
     else:
         stack = lookups.addressed(view, request)
         if stack is None:
@@ -79,7 +79,7 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
         begun, last = members[0], members[-1]
         common = {"StackId": stack.stack_id, **operation}
         if operation:
-            yield _stack_event(common, "IN_PROGRESS", Timestamp=begun.at, StartTime=begun.at)
+            yield _stack_event(common, "IN_PROGRESS", begun.at)
         for event in members:
             yield from ({**common, "Timestamp": event.at, **error} for error in event.errors)
             kind = "PROVISIONING_ERROR" if event.status.endswith("_FAILED") else "PROGRESS"
@@ -87,17 +87,18 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
         if operation and operation not in running:
             done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")
             ended = "SUCCEEDED" if done else "FAILED"
-            times = {"Timestamp": last.at, "StartTime": begun.at, "EndTime": last.at}
-            yield _stack_event(common, ended, **times)
+            yield _stack_event(common, ended, begun.at, last.at)
 
 
-def _stack_event(common: Answer, status: str, **times: datetime) -> Answer:
+def _stack_event(common: Answer, status: str, at: datetime, end: datetime | None = None) -> Answer:
     return {
         **common,
         "EventId": str(uuid.uuid5(uuid.UUID(common["OperationId"]), status)),
         "EventType": "STACK_EVENT",
         "OperationStatus": status,
-        **times,
+        "Timestamp": end or at,
+        "StartTime": at,
+        "EndTime": end,
     }
 
 
@@ -218,7 +219,7 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
             "ResourceStatus": resource.status,
             "ResourceStatusReason": resource.reason,
             "Description": resource.description,
-            "Metadata": json.dumps(resource.metadata or {}),
+            "Metadata": encode(resource.metadata or {}).decode(),
             "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
         }
     )
@@ -245,7 +246,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     return {
         "Description": template.description or None,
         "Version": template.version or None,
-        "Metadata": None if template.metadata is None else json.dumps(template.metadata),
+        "Metadata": None if template.metadata is None else encode(template.metadata).decode(),
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,
         "Parameters": list(starmap(parameters.described, template.parameters.items())),

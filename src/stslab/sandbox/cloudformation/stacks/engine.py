@@ -23,7 +23,6 @@ SERVICE = "cloudformation.amazonaws.com"
 """The service's name in policies."""
 STEP_SECONDS = 0.02
 _FULL_SECONDS = 1.0
-_SESSION = "AWSCloudFormation"
 _PHASES: Mapping[str, Callable[[Job], None]] = {
     "CREATE_IN_PROGRESS": lifecycle.create_stack,
     "ROLLBACK_IN_PROGRESS": lifecycle.roll_back_creation,
@@ -131,7 +130,7 @@ class Engine:
         """Assume a service role (User Guide, "AWS CloudFormation service role")."""
         account = account_of(role_arn) or ""
         service = Caller(Principal(PrincipalKind.SERVICE, SERVICE, account=account))
-        request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
+        request = {"RoleArn": role_arn, "RoleSessionName": "AWSCloudFormation"}
         with suppress(ApiFault):
             credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]
             if key := self._keys(credentials["AccessKeyId"]):
