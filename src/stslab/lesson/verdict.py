@@ -31,6 +31,7 @@ class Verdict(msgspec.Struct, frozen=True):
     gates: tuple[GateReading, ...] = ()  # all gates that read the request, in order
     documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
     tags: Mapping[str, str] = msgspec.field(default_factory=dict)  # the caller's
+    issued: str = ""  # when the caller's session was
     fault: str = ""  # error code if the gates allow it, but a rule of the service refuses
 
     @property

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.here import Here
@@ -68,6 +69,11 @@ def test_the_status_line_has_only_what_fits(
     assert lines[80].endswith("embedded account 111122223333   why  hint  access  help")
     assert lines[40].endswith("assumed   111122223333")
     assert lines[30].endswith("assumed   help")
+    workspace.paper = SimpleNamespace(console=SimpleNamespace(width=80))
+    for accounts, shown in (((), "account 111122223333"), (("partner",), "account   why")):
+        runner.lab = replace(one.lab, accounts=accounts)  # at a question: whose is it?
+        one.lab = runner.lab
+        assert shown in one._status_line(None, "", plain=False)
 
 
 def test_the_status_line_of_a_fault_is_cut_in_no_word(tmp_path: Path) -> None:

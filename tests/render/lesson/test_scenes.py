@@ -73,24 +73,27 @@ def test_why_a_wrong_answer_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("key", "tags", "rows"),
+    ("key", "known", "rows"),
     [
-        ("aws:PrincipalTag/team", {"team": "blue"}, ["tags of me team = blue"]),
+        ("aws:PrincipalTag/team", {"tags": {"team": "blue"}}, ["tags of me team = blue"]),
         ("aws:PrincipalTag/team", {}, ["tags of me none"]),
-        ("aws:PrincipalArn", {"team": "blue"}, []),
+        ("aws:PrincipalArn", {"tags": {"team": "blue"}}, []),
+        ("aws:TokenIssueTime", {"issued": "2026-01-02T03:04:05Z"},
+         ["session of me issued 2026-01-02T03:04:05Z"]),
+        ("aws:TokenIssueTime", {}, ["session of me none"]),
     ],
-)
-def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
-    key: str, tags: dict[str, str], rows: list[str]
+)  # fmt: skip
+def test_what_a_policy_asks_of_the_caller_is_shown(
+    key: str, known: dict[str, Any], rows: list[str]
 ) -> None:
     allow = {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": {key: "red"}}}
     gates = (GateReading(IDENTITY, SILENT, True, ({"policy": "p"},)),)
-    told = Verdict(False, (IDENTITY,), gates, {"p": {"Statement": allow}}, tags)
+    told = Verdict(False, (IDENTITY,), gates, {"p": {"Statement": allow}}, **known)
     question = Question((Choice(1, "Denied", frozenset({IDENTITY})),), 1)
     scene = Asking("Call", who="me", command="aws", question=question, claims=[],
                    evidence={"me": told}, target="it")  # fmt: skip
     shown = (" ".join(row.split()) for row in drawn(scene).split("\n"))
-    assert [row for row in shown if row.startswith("tags of")] == rows
+    assert [row for row in shown if row.startswith(("tags of", "session of"))] == rows
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,11 @@ def test_both_sides_are_checked_and_the_refusing_one_is_named(account: Direct, a
 def test_the_callers_tags_are_told(account: Direct, ana: str) -> None:
     assert would(account, (ana, *ASSUME))["tags"] == {}
     account.client("iam").tag_user(UserName="ana", Tags=[{"Key": "team", "Value": "blue"}])
-    assert would(account, (ana, *ASSUME))["tags"] == {"team": "blue"}
+    told = would(account, (ana, *ASSUME))
+    assert (told["tags"], told["issued"]) == ({"team": "blue"}, "")
+    session = account.client("sts").get_session_token()["Credentials"]
+    told = would(account, (session["AccessKeyId"], *ASSUME))
+    assert told["issued"].endswith("Z")
 
 
 def test_a_hypothetical_change_counts_on_the_fork(account: Direct, ana: str) -> None:

@@ -191,9 +191,9 @@ class Here:
         bar = "▓" * number + "░" * (of - number)
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"
-        account = self.runner.work.place_of(who).account
         left = self._left(who if stage else "") if who else ""  # at a question it could tell
-        whole = [f"{where} {account}", left, "why  hint  access  help"]
+        account = self.runner.work.place_of(who).account if who or not self.lab.accounts else ""
+        whole = [f"{where} {account}".strip(), left, "why  hint  access  help"]
         short = ([account, left, "help"], [account, left], [left, "help"], ["help"])
         forms = (whole, [*whole[:2], "help"], *short)
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]

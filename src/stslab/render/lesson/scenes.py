@@ -102,11 +102,12 @@ class Asking(Scene, frozen=True, kw_only=True):
 
     def body(self, paper: Paper) -> None:
         shown = [("the token", self.claims)] if self.claims else []
-        shown += [
-            (f"tags of {who}", [f"{key} = {value}" for key, value in met.tags.items()] or ["none"])
-            for who, met in self.evidence.items()
-            if "aws:PrincipalTag/" in str(met.documents)
-        ]
+        for who, met in self.evidence.items():
+            tags = [f"{key} = {value}" for key, value in met.tags.items()]
+            issued = [f"issued {met.issued}"] if met.issued else []
+            facts = {"aws:PrincipalTag/": ("tags", tags), "aws:TokenIssueTime": ("session", issued)}
+            asked = (facts[key] for key in facts if key in str(met.documents))
+            shown += [(f"{label} of {who}", lines or ["none"]) for label, lines in asked]
         shown += [
             (label, lines or ["none"])
             for who, verdict in self.evidence.items()

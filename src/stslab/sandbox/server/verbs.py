@@ -186,6 +186,7 @@ def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Reply:
             for each in layer.readings
         },
         "tags": {key[len(_TAG) :]: known[key] for key in known if key.startswith(_TAG)},
+        "issued": known.get("aws:TokenIssueTime", ""),
         "fault": fault.code if fault and not refused else "",
     }
 
