@@ -157,7 +157,7 @@ def test_the_time_that_is_shown_is_the_time_in_the_policy(account: InMemoryAccou
     with by_hand(account, "one-hour", "revoke") as (hand, stage):
         shown = hand.runner.scope_to_show()["now"]
         call(account, "embedded.MoveClock", By=90)
-        hand.runner.do(stage, 0)
+        hand.runner.do(stage, 1)
         role = hand.runner.scope()["work_name"]
         put = call(account, "iam.GetRolePolicy", RoleName=role, PolicyName="RevokeOlderSessions")
         assert shown in str(put["PolicyDocument"])
@@ -167,11 +167,11 @@ def test_the_time_that_is_shown_is_the_time_in_the_policy(account: InMemoryAccou
 def test_the_time_goes_on_after_a_step_by_hand(account: InMemoryAccount) -> None:
     with by_hand(account, "one-hour", "revoke") as (hand, stage):
         known = hand.runner.scope_to_show()
-        step = stage.steps[0]
+        step = stage.steps[1]
         call(account, step.call, **resolve(step.params, known))
         call(account, "embedded.MoveClock", By=90)
         assert hand.runner.scope()["now"] == known["now"]
-        assert hand.runner.adopt(stage, 0)
+        assert hand.runner.adopt(stage, 1)
         assert hand.runner.scope()["now"] > known["now"]
 
 
@@ -341,8 +341,19 @@ def test_a_policy_of_another_name_than_the_task_says_is_named(account: InMemoryA
         log.append({**put, "requestParameters": {"RoleName": role, "PolicyName": "Revoke"}})
         (note,) = hand.look(stage).notes
         assert "you put there is called Revoke. The task is about one called Revoke" in note
-        hand.runner.do(stage, 0)
+        hand.runner.do(stage, 1)
         assert hand.look(stage).notes == ()
+
+
+def test_a_session_of_this_very_second_is_older_than_the_policy_that_revokes_it(
+    account: InMemoryAccount,
+) -> None:
+    """As with `stslab run one-hour --from revoke`, which lets no hour pass."""
+    lab = load(bundled() / "lab" / "one-hour.yaml", catalogue=BotocoreCatalogue())
+    account.begin()
+    with account.running(lab, lambda _: None) as runner:
+        for stage in ("longer", "revoke"):
+            runner.run_stage(stage)
 
 
 def test_a_change_elsewhere_is_told_once(account: InMemoryAccount) -> None:
