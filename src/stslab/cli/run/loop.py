@@ -240,6 +240,7 @@ class Loop(AtPrompt):
                 self._step(stage, at, step, intro if shares_screen and at == 0 else None)
         self.asks, self.who = self.to_be_asked(stage, 0), ""  # another caller's calls
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
+        self.who = "admin"
         self.runner.end_stage(stage, records)
         self._show_changes(stage, before)
 
