@@ -28,6 +28,7 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 from stslab.runner.journal.records import Broken, FaultState, How, RunFault
 from stslab.runner.report import fault_of
+from stslab.structures import beside, said
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 
@@ -90,13 +91,10 @@ def _stands(workspace: Workspace, opened: OpenAccount, lab: Lab, asked: str) -> 
             continue
         states = workspace.journal.past(run.id).broken()
         if not states:
-            raise UsageError(
-                f"Run {run.id} of this lab is unfinished, and a fault would spoil it.",
-                "End it first: `stslab run`, or `stslab cleanup`.",
-            )
+            raise UsageError(*said(beside(__file__, "refused.yaml"), "unfinished", run=run.id))
         if asked and asked != states[-1].asked:
-            fix = "Continue with it: stslab break. Or undo it first: stslab cleanup."
-            raise UsageError(f"A fault is planted already: {states[-1].asked}.", fix)
+            known = states[-1].asked
+            raise UsageError(*said(beside(__file__, "refused.yaml"), "another fault", asked=known))
         return states[-1]
     return None
 

@@ -16,6 +16,7 @@ from stslab.resources import is_foreign
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
+from stslab.structures import beside, said
 from stslab.vocabulary import PARTNER_ADMIN
 
 
@@ -35,10 +36,7 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> OpenAccount:
     info = opened.target.info
     second_accounts(lab, info)
     if unfinished and workspace.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
-        raise UsageError(
-            f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
-            "Continue it: stslab break. Or undo it first: stslab cleanup.",
-        )
+        raise UsageError(*said(beside(__file__, "refused.yaml"), "fault", run=unfinished.id))
     require_consent(where, opened, interactive=workspace.asks)
 
     if opened.kind == "sandbox":
@@ -73,10 +71,8 @@ def require_consent(where: Where, opened: OpenAccount, *, interactive: bool) -> 
     if missing:
         info = opened.target.info
         place = f"account {info.account}" if opened.wants_id else info.name
-        raise UsageError(
-            f"Without a terminal, nothing is done on {place} unless flags agree to it.",
-            f"To use this account, add {' '.join(missing)}.",
-        )
+        flags = " ".join(missing)
+        raise UsageError(*said(beside(__file__, "refused.yaml"), "flags", place=place, flags=flags))
 
 
 def brief(paper: Paper, opened: OpenAccount, lab: Lab, *, force: bool) -> None:

@@ -11,6 +11,7 @@ from stslab.cli.options import Where, json_option, on_account
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.render.text.safe import visible
+from stslab.structures import beside, said
 
 _LAB = click.argument("lab", default="", shell_complete=options.complete_lab)
 
@@ -99,10 +100,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
         wrong = "--json goes with --list." if as_json else both
         raise UsageError(wrong, "See `stslab break --help`.")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "`stslab break` needs a terminal, for a person who looks for the fault.",
-            "Without one: stslab break --list; and `stslab test` tries each fault by itself.",
-        )
+        raise UsageError(*said(beside(__file__, "refused.yaml"), "no terminal"))
     from stslab.cli.run.break_ import begin
 
     begin(lab, f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else "")

@@ -18,6 +18,7 @@ from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import needed, plan, require_done, stage_of
 from stslab.runner.run.scope import require_anywhere
+from stslab.structures import beside, said
 from stslab.vocabulary import LEARNER, PARTNER
 
 _ELSEWHERE = "A lesson in another terminal has this run open: it goes on from what is done here."
@@ -40,10 +41,7 @@ def run(
         raise UsageError("--practice needs the embedded account.", "Leave --target out.")
     if practice and alone:
         hints_name(lab or USUAL_LAB)
-        raise UsageError(
-            "--practice needs a person at a terminal; it can't have --yes, --json or --dry-run.",
-            "Without one, the lab runs by itself: stslab run --yes",
-        )
+        raise UsageError(*said(beside(__file__, "refused.yaml"), "by hand"))
     loaded = meant_lab(lab, where.target, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
     if dry_run:
