@@ -205,11 +205,15 @@ def test_key_names_are_not_case_sensitive():
     )
 
 
-def test_among_tags_that_differ_in_case_the_exact_one_counts():
+def test_tags_that_differ_only_in_case_are_several_values_of_one_key():
     twins = {"aws:ResourceTag/ec2": "1", "aws:ResourceTag/EC2": "2"}
-    assert holds("StringEquals", "1", twins, key="aws:ResourceTag/ec2")
-    assert holds("StringEquals", "2", twins, key="aws:ResourceTag/EC2")
-    assert holds("StringEquals", "1", twins, key="aws:ResourceTag/Ec2")
+    for key in ("aws:ResourceTag/ec2", "aws:ResourceTag/EC2"):
+        assert not holds("StringEquals", "1", twins, key=key)
+        assert not holds("StringEquals", "2", twins, key=key)
+        assert holds("Null", "false", twins, key=key)
+        assert holds("ForAnyValue:StringEquals", "2", twins, key=key)
+    same = {"aws:ResourceTag/ec2": "1", "aws:ResourceTag/EC2": "1"}
+    assert holds("StringEquals", "1", same, key="aws:ResourceTag/Ec2")
 
 
 def test_in_the_older_version_variables_are_text():

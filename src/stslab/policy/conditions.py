@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
-from stslab.policy.request import Context, Value
+from stslab.policy.request import Context, Value, values_in
 
 Comparison = Callable[[str, Context], bool | None]  # of a request's value; None: incomparable
 Reader = Callable[[str, bool], Comparison | None]
@@ -212,12 +212,12 @@ class Condition:
         self._comparisons = [reads(value, self.variables) or unread for value in values]
 
     def found(self, context: Context) -> Value | None:
-        return context.get(self._key, self.key)
+        return context.get(self._key)
 
     def holds(self, context: Context) -> bool:
         # "Creating a condition with multiple keys or values", "Single-valued vs. multivalued
         # condition keys".
-        value = context.get(self._key, self.key)
+        value = context.get(self._key)
         test = self.test
         if self.asks_presence:
             # "IAM Access Analyzer policy check reference", "Error: Null with qualifier": with a
@@ -227,7 +227,7 @@ class Condition:
             return (value is None) in (each.lower() == "true" for each in self.values)
         if value is None:  # with a set operator, IfExists too is asked of each value: of none here
             return test.every or (test.single and (test.if_exists or test.operator.negated))
-        values = (value,) if isinstance(value, str) else value
+        values = values_in(value)
         if test.single:  # a multivalued key needs a set operator: without one it matches nothing
             alone = isinstance(value, str) or not catalogue.is_multivalued(self._key)
             return alone and len(values) == 1 and self._compare(values[0], context)

@@ -183,36 +183,36 @@ class Request(msgspec.Struct, frozen=True):
         return account_of(self.resource) or self.principal.account
 
 
+def values_in(value: Value) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
 class Context(msgspec.Struct, eq=False):
     """The values of a request's condition keys, by name in any case.
 
     "IAM JSON policy elements: Condition": key names, also those of tags, are not case-sensitive.
-    If tags differ only in case, the one with the policy's spelling counts, else the first.
+    A name matches tags that differ only in case, so their values are its values.
     """
 
     _request: Request
     _values: Mapping[str, Value] | None = None
-    _twins: Mapping[str, Value] = _NOTHING
 
-    def get(self, key: str, written: str = "") -> Value | None:
-        """The value of ``key`` (lower case; ``written`` in the policy); None if it has none."""
+    def get(self, key: str) -> Value | None:
+        """The value of ``key`` (in lower case); None if it has none."""
         values = self._values
         if values is None:
             values = self._values = self._read()
-        value = self._twins.get(written) or values.get(key)
+        value = values.get(key)
         return None if value == () else value
 
     def _read(self) -> Mapping[str, Value]:
         """All values by lower-case name; given ones win over derived ones."""
         request = self._request
-        given: dict[str, Value] = {
-            key: value if isinstance(value, str) else tuple(value)
-            for key, value in request.context.items()
-        }
-        lower = {key.lower(): value for key, value in given.items()}
-        if len(lower) != len(given):
-            self._twins = given
-            lower = {key.lower(): given[key] for key in reversed(given)}
+        lower: dict[str, Value] = {}
+        for key, value in request.context.items():
+            name, one = key.lower(), value if isinstance(value, str) else tuple(value)
+            other = lower.get(name, one)
+            lower[name] = one if other == one else (*values_in(other), *values_in(one))
         return {**request.principal.lower_keys, "aws:resourceaccount": request.owner or (), **lower}
 
     def single(self, key: str) -> str | None:
