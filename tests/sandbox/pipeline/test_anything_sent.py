@@ -229,3 +229,14 @@ def test_an_object_of_unknown_length_is_not_taken(admin, headers, status, code):
     kept = tuple(one for one in sent.headers if one[0] != "Content-Length")
     response = admin.inside.pipeline.handle(replace(sent, headers=(*kept, *headers)))
     assert (response.status, code in response.body) == (status, True)
+
+
+def test_an_unsigned_object_of_unknown_length_is_not_taken(admin):
+    """As above. The answer comes before the body is read, since nobody is known."""
+    sent = signed("s3-header", method="PUT", path="/b/k", key="", secret="")
+    host = (("Host", sent.header("host")),)
+    head = replace(sent, headers=(*host, ("Transfer-Encoding", "chunked")))
+    refused = admin.inside.pipeline.refuse(head)
+    assert refused.status == 501
+    assert b"<Header>Transfer-Encoding</Header>" in refused.body
+    assert b"EntityTooLarge" in admin.inside.pipeline.refuse(replace(sent, headers=host)).body

@@ -60,6 +60,8 @@ class Authenticator(Context, frozen=True):
             _require_fresh(claim, self)
             _key(claim, self)
         elif _s3(head, replace(self, with_body=False)).caller.kind == "Anonymous":
+            if head.has_header("Transfer-Encoding") and not head.has_header(HASH_HEADER):
+                raise fault("NotImplemented", Header="Transfer-Encoding")
             raise fault("EntityTooLarge")
 
 
