@@ -197,7 +197,7 @@ def test_a_request_without_host_is_refused(server):
     "sent",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n",
-        b"GET //[\xff HTTP/1.1\r\n\r\n",
+        b"GET //[\x01 HTTP/1.1\r\n\r\n",
         b"\r\n\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],

@@ -4,8 +4,9 @@ So the request that is authenticated is the one that is carried out.
 """
 
 import re
+from string import punctuation
 from typing import Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -18,7 +19,7 @@ MAX_HEADERS = 200
 MAX_BODY = 256 * 1024 * 1024
 _MAX_CHUNK_LINE = 1024
 
-_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (/[!-\"$-~]*) HTTP/(\d)\.(\d)\r\n")
+_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (/[!-\"$-~\x80-\xff]*) HTTP/(\d)\.(\d)\r\n")
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
@@ -71,7 +72,7 @@ def read_head(stream: Reader) -> Head | None:
     if major != "1" or minor not in "01":
         raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
     headers = _headers(stream)
-    path, _, raw_query = target.partition("?")
+    path, _, raw_query = quote(target, punctuation, "latin-1").partition("?")
     request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
     return _framed(request, minor=int(minor))
 
