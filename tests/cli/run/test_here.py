@@ -53,6 +53,15 @@ def test_an_error_of_the_shell_is_about_the_first_line(
     assert "trap" not in said
 
 
+def test_a_line_has_no_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Here, "names", lambda _: {})
+    monkeypatch.setattr("stslab.aws.environment.variables", lambda *_: {})
+    assert here(tmp_path).shell('echo "$#: $*"; set -- a; echo $1', "admin") == ""
+    assert capfd.readouterr().out == "0: \na\n"
+
+
 def test_the_status_line_has_only_what_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,11 +136,11 @@ class Here:
         with TemporaryFile("r+", errors="surrogateescape") as ended:  # it holds secrets: no name
             number = ended.fileno()
             note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
-            noting = f'trap {shlex.quote(note)} EXIT; set -a; eval " $1"'
+            does = f'_line=" $1"; shift; trap {shlex.quote(note)} EXIT; set -a; eval "$_line"'
             stops = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends only the command
             try:
                 subprocess.run(
-                    ["bash", "-c", noting, "bash", line],  # as its errors name it; line 1 of them
+                    ["bash", "-c", does, "bash", line],  # as its errors name it; line 1 of them
                     executable=shutil.which("bash") or "/bin/sh",
                     env=environ,
                     cwd=where,
