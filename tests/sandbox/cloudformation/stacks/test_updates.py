@@ -36,6 +36,27 @@ def test_an_update_without_changes_is_refused(lab: Harness) -> None:
     assert lab.stack("demo").status == "CREATE_COMPLETE"
 
 
+def test_a_new_tag_takes_the_place_of_another(lab: Harness) -> None:
+    """In IAM tag keys that differ only in case are one; a role and a bucket have 50 tags at most."""
+
+    def told(*keys: str) -> str:
+        tags = {"Tags": [{"Key": key, "Value": "v"} for key in keys]}
+        allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        trust = {"Version": "2012-10-17", "Statement": allowed}
+        one = {"Type": "AWS::IAM::Role", "Properties": {**tags, "AssumeRolePolicyDocument": trust}}
+        made = {"Role": one, "Bucket": {"Type": "AWS::S3::Bucket", "Properties": tags}}
+        return json.dumps({"Resources": made})
+
+    others = [f"k{number}" for number in range(49)]
+    lab.deploy(told("Team", *others))
+    assert lab.update(told("team", *others)) == "UPDATE_COMPLETE"
+    kept = lab.client("iam").list_role_tags(RoleName=lab.physical("Role"))["Tags"]
+    assert {tag["Key"] for tag in kept} == {"team", *others}
+    assert lab.update(told("new", *others)) == "UPDATE_COMPLETE"
+    kept = lab.client("s3").get_bucket_tagging(Bucket=lab.physical("Bucket"))["TagSet"]
+    assert {tag["Key"] for tag in kept} >= {"new", *others}
+
+
 def test_a_role_is_changed_in_place(lab: Harness) -> None:
     lab.deploy(role())
     before = lab.physical("Role")

@@ -79,10 +79,13 @@ class Work:
         return self.iam(operation, **params, Tags=tag_list(self.tags) or None)
 
     def retag(self, service: str, kind: str, **named: str) -> None:
-        """Change the tags, but for CloudFormation's own, which are there from the creation on."""
+        """Change the tags, but for CloudFormation's own, which are there from the creation on.
+
+        The removed ones go first: there may be no room, and a new one may differ only in case.
+        """
         new, old = self.tags, self.old_tags
         changed = {key: value for key, value in new.items() if old.get(key) != value}
-        if tags := tag_list({k: v for k, v in changed.items() if not k.startswith(_SYSTEM)}):
-            self._make(service, f"Tag{kind}", **named, Tags=tags)
         if removed := sorted(old.keys() - new.keys()):
             self._make(service, f"Untag{kind}", **named, TagKeys=removed)
+        if tags := tag_list({k: v for k, v in changed.items() if not k.startswith(_SYSTEM)}):
+            self._make(service, f"Tag{kind}", **named, Tags=tags)
