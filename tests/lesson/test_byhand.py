@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.sandbox.direct import has_ended
 
 from stslab.aws.catalogue import BotocoreCatalogue
@@ -337,12 +338,16 @@ def test_a_policy_of_another_name_than_the_task_says_is_named(account: InMemoryA
            "eventName": "PutRolePolicy", "userIdentity": admin}  # fmt: skip
     log: list[Any] = []
     with by_hand(account, "one-hour", "revoke", log) as (hand, stage):
-        role = hand.runner.scope()["work_name"]
-        log.append({**put, "requestParameters": {"RoleName": role, "PolicyName": "Revoke"}})
+        role, name = hand.runner.scope()["work_name"], stage.steps[1].params["PolicyName"]
+        log += [{**put, "requestParameters": {"RoleName": role, "PolicyName": "Revoke"}}] * 2
         (note,) = hand.look(stage).notes
         assert "you put there is called Revoke. The task is about one called Revoke" in note
         hand.runner.do(stage, 1)
         assert hand.look(stage).notes == ()
+        log[:] = [{**put, "requestParameters": {"RoleName": role, "PolicyName": name}}]
+        step = stage.steps[1]
+        other = replace(step, params={**step.params, "PolicyName": "Other"}, task="Other")
+        assert hand.look(replace(stage, steps=(*stage.steps, other))).notes == ()
 
 
 def test_a_session_of_this_very_second_is_older_than_the_policy_that_revokes_it(

@@ -122,8 +122,8 @@ class ByHand:
             # The learner chose another way.
             notes += sentences(in_the_way)
         notes += [note for at, those in differing.items() for note in those if at not in done]
-        open_ = [stage.steps[at] for at in undone - done]
-        notes += [*self._astray(stage, changed), *self._misnamed(open_, changed)]
+        misnamed = self._misnamed(stage, undone - done, changed)
+        notes += [*self._astray(stage, changed), *dict.fromkeys(misnamed)]
         notes += self._unplaced(stage, by_hand - done)
         return self._standing(stage, adopted, done, notes, strange)
 
@@ -196,14 +196,17 @@ class ByHand:
             said[about, here] = f"{did} for {what}. The task is about {wanted}."
         yield from said.values()
 
-    def _misnamed(self, steps: Iterable[Step], changed: Collection[Event]) -> Iterator[str]:
-        """A sentence on each policy that has another name than the task of an undone step says."""
-        for step in steps:
-            known = self._known(step.params)
-            name, about = str(known.get("PolicyName", "\0")), subject(known)
+    def _misnamed(
+        self, stage: Stage, undone: Iterable[int], changed: Collection[Event]
+    ) -> Iterator[str]:
+        """A sentence on each policy of no step's name, where an undone step's task says one."""
+        known = [self._known(step.params) for step in stage.steps]
+        names = [str(each.get("PolicyName", "\0")) for each in known]
+        for at in undone:
+            step, name, about = stage.steps[at], names[at], subject(known[at])
             puts = [one["requestParameters"] for one in changed if called(one) == step.call]
             for put in puts if name in (step.task or "") else ():
-                if about == subject(put) and put["PolicyName"] != name:
+                if about == subject(put) and put["PolicyName"] not in names:
                     yield WORDS["said"]["misnamed"].format(put["PolicyName"], name)
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
