@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stslab.cli.failures import hints_select
 from stslab.cli.run.cleanup import clean
 from stslab.errors import CredentialsError, StslabError, UndoIncomplete
 
@@ -45,6 +46,19 @@ def test_each_run_is_tried_and_each_error_told(
     assert cleanup.tried == ["one", "two", "three"]
     assert caught.value.exit_code == code
     assert getattr(caught.value, "__notes__", []) == notes
+
+
+def test_what_to_do_about_a_further_error_selects_the_same_account():
+    again = UndoIncomplete("1 thing is left.", "Run `stslab cleanup` again.")
+    cleanup: Any = Cleanup(one=refused(), two=again)
+    hints_select("--target aws")
+    try:
+        with pytest.raises(CredentialsError) as caught:
+            clean(cleanup, ["one", "two"])
+    finally:
+        hints_select("")
+    (note,) = caught.value.__notes__
+    assert "stslab cleanup --target aws` again" in note
 
 
 def test_nothing_is_left():

@@ -6,7 +6,7 @@ from functools import partial
 from stslab.aws.command import describer
 from stslab.aws.target import name_of, selecting
 from stslab.cli.accounts import open_account
-from stslab.cli.failures import tried_all
+from stslab.cli.failures import for_same_run, tried_all
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
@@ -75,7 +75,7 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
     errors = tried_all((partial(cleanup.run, run) for run in runs), StslabError)
     for error in sorted(errors, key=lambda each: isinstance(each, UndoIncomplete))[:1]:
         for other in (each for each in errors if each is not error):
-            hint = "" if other.hint == error.hint else other.hint
+            hint = "" if other.hint == error.hint else for_same_run(other.hint)
             error.add_note(f"{other.message} {hint}".strip())
         raise error
 
