@@ -27,9 +27,9 @@ def change_edges(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> N
     for edge in wanted:
         if edge not in existing:
             work.iam(edge.make, **edge.ends, **edge.rest)
-    kept = [(edge.remove, edge.ends) for edge in wanted]
+    kept = [f"{edge.remove} {edge.ends}".lower() for edge in wanted]  # IAM's names ignore capitals
     for edge in existing:
-        if (edge.remove, edge.ends) not in kept:
+        if f"{edge.remove} {edge.ends}".lower() not in kept:
             work.quietly("iam", edge.remove, **edge.ends)
 
 
