@@ -166,6 +166,18 @@ def test_a_wide_policy_hides_the_fault_and_gives_no_fix_away(
     terminal.wait("assumed may not get an object", "admin $")
     terminal.enter("why")
     assert "OneBucket" not in terminal.wait("no policy of assumed allows it", "admin $")
+    bucket = machine.asks_aws("s3api", "list-buckets")["Buckets"][0]["Name"]
+    arn = f"arn:aws:s3:::{bucket}"
+    caller = machine.asks_aws("sts", "get-caller-identity", profile="assumed")["Arn"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": caller}, "Action": "s3:*"}
+    policy = json.dumps({"Statement": [{**statement, "Resource": [arn, f"{arn}/*"]}]})
+    asked = ("--bucket", bucket, "--policy", policy)
+    assert machine.aws("s3api", "put-bucket-policy", *asked).code == 0
+    terminal.wait("What allows", f"bucket policy of {bucket}")
+    terminal.enter("why")
+    assert "OneBucket" not in terminal.wait("what is still wrong shows then", "s3api delete-bucket")
+    terminal.enter("solve")
+    terminal.wait("assumed may not get an object", "admin $")
 
 
 @pytest.mark.soak

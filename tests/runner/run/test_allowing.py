@@ -64,6 +64,25 @@ def test_what_a_call_of_the_run_names_is_not_foreign() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "params", "own"),
+    [
+        ("PutBucketPolicy", {"Bucket": "b", "Policy": "{}"}, True),
+        ("PutBucketPolicy", {"Bucket": "other", "Policy": "{}"}, False),
+        ("CreateBucket", {"Bucket": "b"}, False),
+        ("CreateStack", {"TemplateBody": "Type: AWS::S3::BucketPolicy"}, True),
+        ("CreateStack", {"TemplateBody": "Type: AWS::S3::Bucket"}, False),
+    ],
+)
+def test_a_bucket_policy_is_foreign_if_the_run_put_none(
+    operation: str, params: dict[str, str], own: bool
+) -> None:
+    intent = Intent("s", 0, "t", "admin", "s3", operation, params, None, ())
+    entry = Entry(1, intent, None, (), started="", state=EntryState.DONE)
+    allowing = (("bucket policy of b", "statement 1"),)
+    assert foreign(allowing, [entry]) == (() if own else allowing)
+
+
+@pytest.mark.parametrize(
     ("policy", "operation", "params"),
     [
         ("inline policy x of user ana", "DeleteUserPolicy", {"UserName": "ana", "PolicyName": "x"}),
@@ -76,5 +95,10 @@ def test_the_call_that_removes_it(policy: str, operation: str, params: dict[str,
     assert removal(policy, "partner") == Call("partner", "iam", operation, params)
 
 
-def test_no_call_removes_a_policy_of_no_user_role_or_group() -> None:
-    assert removal("bucket policy of b", "admin") is None
+def test_the_call_that_removes_a_bucket_policy() -> None:
+    call = Call("admin", "s3", "DeleteBucketPolicy", {"Bucket": "b"})
+    assert removal("bucket policy of b", "admin") == call
+
+
+def test_no_call_removes_a_trust_policy() -> None:
+    assert removal("trust policy of role r", "admin") is None

@@ -12,6 +12,7 @@ from stslab.vocabulary import Gate
 _GIVES = (Gate.IDENTITY, Gate.SESSION, Gate.RESOURCE)
 _OF = re.compile(
     r"(?P<how>inline|managed) policy (?P<name>\S+) of (?P<kind>user|role|group) (?P<owner>\S+)"
+    r"|bucket policy of (?P<bucket>\S+)"
 )
 _SOURCE = re.compile(r".*:(user|role|group)/(?:.*/)?(.+)")
 _WORD = re.compile(r"[\w+=,.@:/-]+")  # a policy's name, or its ARN
@@ -52,17 +53,26 @@ def told(allowing: Allowing) -> str:
 
 def foreign(allowing: Allowing, entries: Iterable[Entry]) -> Allowing:
     """Those by policies that no call of the run names: the lab did not make them."""
-    params = (text for entry in entries for text in texts(entry.intent.params))
-    own = {word for text in params for word in _WORD.findall(text)}
+    calls = [entry.intent for entry in entries]
+    own = {word for call in calls for text in texts(call.params) for word in _WORD.findall(text)}
+    puts = {call.params.get("Bucket") for call in calls if call.operation == "PutBucketPolicy"}
     found = ((one, _OF.fullmatch(one[0])) for one in allowing)
-    return tuple(one for one, policy in found if policy and policy["name"] not in own)
+    return tuple(
+        one
+        for one, policy in found
+        if policy
+        and (policy["name"] or "AWS::S3::BucketPolicy") not in own
+        and policy["bucket"] not in puts
+    )
 
 
 def removal(policy: str, admin: str) -> Call | None:
-    """The call that removes a policy from its user, role or group; None if it belongs to none."""
+    """The call that removes a policy from its user, role, group or bucket; None for others."""
     found = _OF.fullmatch(policy)
     if found is None:
         return None
+    if found["bucket"]:
+        return Call(admin, "s3", "DeleteBucketPolicy", {"Bucket": found["bucket"]})
     kind, inline = found["kind"].capitalize(), found["how"] == "inline"
     names = {f"{kind}Name": found["owner"], "PolicyName" if inline else "PolicyArn": found["name"]}
     return Call(admin, "iam", f"{'Delete' if inline else 'Detach'}{kind}Policy", names)
