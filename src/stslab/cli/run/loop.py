@@ -238,7 +238,7 @@ class Loop(AtPrompt):
         else:
             for at, step in enumerate(stage.steps):
                 self._step(stage, at, step, intro if shares_screen and at == 0 else None)
-        self.asks, self.who = self.to_be_asked(stage, 0), ""  # another caller's calls
+        self.asks, self.who = self.to_be_asked(stage, 0), ""  # each check has a caller of its own
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.who = "admin"
         self.runner.end_stage(stage, records)
