@@ -56,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def needs_of(view: View, request: ApiRequest) -> Needs:
     """The operation's action on the resource that the request names, and further actions."""
-    for name in request.params.keys() & _TABLES["lacking"]:
+    for name in sorted(request.params.keys() & _TABLES["lacking"]):
         raise faults.invalid_input(f"The embedded account does not support {name}.")
     target = _target(view, request)
     action = f"iam:{request.operation}"
