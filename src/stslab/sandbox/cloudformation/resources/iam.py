@@ -8,6 +8,7 @@ from typing import NamedTuple
 from stslab.sandbox.api.model import iso
 from stslab.sandbox.cloudformation.resources.work import Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
+from stslab.sandbox.state import identities
 
 VERSIONS = 5
 """The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
@@ -48,10 +49,11 @@ def membership(group: str, user: str) -> Edge:
 
 
 def holders(given: Properties) -> Iterator[tuple[str, str]]:
-    """The identities in ``Roles``, ``Users`` and ``Groups``, as (kind, name)."""
+    """The identities in ``Roles``, ``RoleName`` and the like, as (kind, name)."""
     for kind in ("Role", "User", "Group"):
-        for name in given.get(f"{kind}s") or ():
-            yield kind, name
+        for name in (*(given.get(f"{kind}s") or ()), given.get(f"{kind}Name")):
+            if name is not None:
+                yield kind, name
 
 
 @dataclass(frozen=True)
@@ -76,25 +78,15 @@ class Connection:
 
 INLINE_POLICY = Connection(
     lambda given: [
-        inline(kind, name, given["PolicyName"], given["PolicyDocument"])
+        inline(kind, name, given["PolicyName"], given.get("PolicyDocument", {}))
         for kind, name in holders(given)
     ]
 )
-"""``AWS::IAM::Policy``: an inline policy in several identities."""
+"""An inline policy in one identity (``AWS::IAM::RolePolicy`` ...) or in several (``Policy``)."""
 MEMBERSHIP = Connection(
     lambda given: [membership(given["GroupName"], user) for user in given["Users"]]
 )
 """``AWS::IAM::UserToGroupAddition``."""
-
-
-def policy_of(kind: str) -> Connection:
-    """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: an inline policy in one."""
-    holder = f"{kind}Name"
-    return Connection(
-        lambda given: [
-            inline(kind, given[holder], given["PolicyName"], given.get("PolicyDocument", {}))
-        ]
-    )
 
 
 class Identity:
@@ -216,20 +208,9 @@ class ManagedPolicy:
             PolicyDocument=document(work.get("PolicyDocument")),
             Path=work.get("Path"),
             Description=work.get("Description"),
-        )["Policy"]
-        work.physical_id = made["Arn"]
-        attachments = self._edges(work, work.properties)
-        work.attributes.update(
-            PolicyArn=made["Arn"],
-            PolicyId=made["PolicyId"],
-            DefaultVersionId=made.get("DefaultVersionId", "v1"),
-            IsAttachable=True,
-            AttachmentCount=len(attachments),
-            PermissionsBoundaryUsageCount=0,
-            CreateDate=iso(made["CreateDate"]),
-            UpdateDate=iso(made["UpdateDate"]),
         )
-        change_edges(work, attachments)
+        work.physical_id = made["Policy"]["Arn"]
+        self._attach(work, {})
 
     def update(self, work: Work, old: Properties) -> None:
         text, arn = document(work.get("PolicyDocument")), work.physical_id
@@ -238,12 +219,29 @@ class ManagedPolicy:
             if len(versions) >= VERSIONS - 1:
                 work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=versions[-1])
             given = {"PolicyArn": arn, "PolicyDocument": text, "SetAsDefault": True}
-            made = work.iam("CreatePolicyVersion", **given)["PolicyVersion"]
-            updated = iso(made["CreateDate"])
-            work.attributes.update(DefaultVersionId=made["VersionId"], UpdateDate=updated)
-        attachments = self._edges(work, work.properties)
-        work.attributes["AttachmentCount"] = len(attachments)
-        change_edges(work, attachments, self._edges(work, old))
+            work.iam("CreatePolicyVersion", **given)
+        self._attach(work, old)
+
+    def _attach(self, work: Work, old: Properties) -> None:
+        """Change the template's attachments, and tell what the policy then is."""
+        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
+        arn, view = work.physical_id, work.state.snapshot
+        account = arn.split(":")[4]
+        kinds = identities.User, identities.Role, identities.Group
+        found = [one for kind in kinds for one in view.all(kind, account)]
+        bounded = [one for one in found if getattr(one, "boundary", "") == arn]
+        for policy in view.all(identities.ManagedPolicy, account):
+            if policy.arn == arn:
+                work.attributes.update(
+                    AttachmentCount=sum(arn in one.attached for one in found),
+                    CreateDate=iso(policy.created),
+                    DefaultVersionId=policy.default,
+                    IsAttachable=True,
+                    PermissionsBoundaryUsageCount=len(bounded),
+                    PolicyArn=arn,
+                    PolicyId=policy.unique_id,
+                    UpdateDate=iso(policy.versions[-1].created),
+                )
 
     def delete(self, work: Work) -> None:
         arn = work.physical_id
