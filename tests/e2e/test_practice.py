@@ -297,3 +297,25 @@ def test_a_session_that_was_only_printed_is_told_and_the_labs_own_command_fills_
     )
     terminal.enter("quit")
     assert terminal.ended() == 0
+
+
+def test_what_a_wide_policy_keeps_from_being_done_is_said_again_after_the_task(
+    opened: Open, machine: Machine
+) -> None:
+    assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
+    terminal = opened("run", "--practice")
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait("3/6", "Enter goes on:")
+    terminal.enter()
+    terminal.wait("○ sts may assume the role", "admin $")
+    wide = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}})
+    user = "aws iam put-user-policy --user-name $STS_USER"
+    terminal.enter(f"{user} --policy-name V --policy-document '{wide}'")
+    terminal.wait("! This must hold too", "inline policy V of user", "admin $")
+    task = f"{user} --policy-name StsAssumePolicy --policy-document {ALLOW}"
+    terminal.enter(f"{task}; clear; echo task do''ne")
+    text = terminal.wait("task done", "! This must hold too", "inline policy V of user", "admin $")
+    assert "✔" not in text
+    terminal.enter("quit")
+    assert terminal.ended() == 0

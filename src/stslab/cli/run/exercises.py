@@ -187,10 +187,12 @@ class TasksExercise(_Exercise):
             self.here.why(paper, self.stage)
 
     def news(self, paper: Paper) -> None:
-        before = self.standing
+        before, wrong = self.standing, self.wrong
         self._look()
         if before.next != self.standing.next:
             self.fill_in()
+        if self.wrong and not wrong:  # now only the notes stand in the way: say them again
+            before = replace(before, notes=())
         scenes.tasks(paper, self.standing, before)
 
 
