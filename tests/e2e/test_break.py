@@ -62,7 +62,9 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     for grade in ("Look at the policy OneBucket", "Name the resource"):
         terminal.enter("why")
         terminal.wait(grade, "admin $")
-    assert "aws iam put-role-policy" in machine.stslab("why").out
+    last = machine.stslab("why").out
+    assert "aws iam put-role-policy" in last
+    assert "Enter" not in last  # which does nothing there
     terminal.enter("why")
     terminal.wait("aws iam put-role-policy")
     terminal.enter()

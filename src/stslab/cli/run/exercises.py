@@ -268,7 +268,7 @@ class FaultExercise(_Exercise):
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.fill_in(*self.fix())
-        return "This is what fixes it; Enter runs it."
+        return "This is what fixes it."
 
     def _hides(self) -> Call | None:
         """Removes a policy of the learner's that allows too much, and so may hide the fault."""
