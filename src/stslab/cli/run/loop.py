@@ -89,7 +89,7 @@ class Loop(AtPrompt):
             raise Interrupted("Stopped. Nothing was begun.") from None
         finished = end(self.runner, stages, self.here.workspace.paper)
         if finished.outcome != "open":
-            with suppress(Quit):
+            with suppress(Quit, KeyboardInterrupt):  # nothing is left to go on with, or to undo
                 self._ended(finished)
 
     def _go(self, stages: Sequence[Stage], *, resumed: bool) -> None:
