@@ -99,7 +99,8 @@ def _id_of(name: str, view: View) -> str:
         return name
     if session := _SESSION.fullmatch(name):  # of a federated user, or of a role that is there
         account, role = session.groups()
-        if not role or view.get(Role, account, role.lower()):
+        there = view.get(Role, account, role.lower()) if role else None
+        if not role or (there and there.name == role):  # a principal's capitals count
             return name
     entity = by_id(view, name)
     if match := _ENTITY.fullmatch(name):

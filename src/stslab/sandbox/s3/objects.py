@@ -21,7 +21,7 @@ from stslab.sandbox.state.buckets import NULL, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
-_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+_RANGE = re.compile(r"(?i:bytes)=([0-9]{0,19})-([0-9]{0,19})")
 _REDIRECT = "WebsiteRedirectLocation"
 _LAST_LATIN = "\xff"
 _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")

@@ -276,11 +276,16 @@ def clean_up_update(job: Job) -> None:
         leftovers = list(job.stack_in(tx).leftovers)
         for resource in job.resources.values():
             before = resource.before
-            if before and before.replaced and before.physical_id != resource.physical_id:
+            if before and before.replaced and not _same(before, resource):
                 leftovers.append(_leftover(resource, before))
             tx.put(replace(resource, before=None, fresh=False))
         tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
     _clean_up(job, [r for name, r in job.resources.items() if name not in job.blueprint.active])
+
+
+def _same(before: Before, resource: StackResource) -> bool:
+    """Whether a replacement is the same thing: the ids of IAM's policies may differ in case."""
+    return before.physical_id.lower() == resource.physical_id.lower()
 
 
 def _leftover(resource: StackResource, physical: Before | StackResource) -> Leftover:
@@ -320,7 +325,9 @@ def _restore(job: Job, logical_id: str) -> None:
     if before.replaced:
         with job.state.transaction() as tx:
             resource, stack = job.resource(logical_id), job.stack_in(tx)
-            if resource.initiated and resource.physical_id != before.physical_id:
+            if resource.initiated and _same(before, resource):
+                before = replace(before, tried=resource.properties, tried_tags=resource.tags)
+            elif resource.initiated:
                 tx.put(replace(stack, leftovers=(*stack.leftovers, _leftover(resource, resource))))
             before = replace(before, replaced=False)
             old = {name: getattr(before, name) for name in RESTORED}
