@@ -152,14 +152,20 @@ def _others(job: Job, resource: StackResource) -> list[StackResource]:
 
 def check_policies(job: Job, resource: StackResource, properties: Properties) -> None:
     """Refuse inline policies that another ``AWS::IAM::Policy`` puts into the same identities."""
-    name, mine = properties.get("PolicyName"), {*holders(properties)}
+    mine = _inlined(properties)
     found = [
         f"{other.stack_id.split('/')[1]}|{other.logical_id}"
         for other in _others(job, resource)
-        if other.properties.get("PolicyName") == name and mine & {*holders(other.properties)}
+        if mine & _inlined(other.properties)
     ]
-    if name and found:
+    if found:
         raise BadProperties(f"{SAYS['shared']} Found stacks: [{', '.join(found)}]")
+
+
+def _inlined(given: Properties) -> set[str]:
+    """The inline policies of these properties, in lower case: IAM's names ignore capitals."""
+    name = given.get("PolicyName")
+    return {f"{name} {holder}".lower() for holder in holders(given) if name}
 
 
 def create(job: Job, logical_id: str) -> None:
@@ -170,8 +176,10 @@ def create(job: Job, logical_id: str) -> None:
         delete(job, resource)  # left unfinished by an earlier process
     kind = kind_of(resource.type)
     name = kind.new_name(job.stack.name, logical_id, properties)
+    fold = str.lower if kind.identifier else str  # its parts are names of IAM
     for other in _others(job, resource) if kind.name in NAMED or kind.identifier else ():
-        if name in (other.physical_id, other.before and other.before.physical_id):
+        taken = other.physical_id, other.before.physical_id if other.before else ""
+        if fold(name) in map(fold, taken):
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
     check_policies(job, resource, properties)
     begun = {"properties": properties, "tags": tags, "initiated": True}
