@@ -153,6 +153,16 @@ def to_the_tasks(opened: Open, *arguments: str) -> Terminal:
     return terminal
 
 
+def on_to_the_tasks(opened: Open, *intro: str) -> Terminal:
+    """Continue a run by hand, past the next stage's intro."""
+    terminal = opened("run", "--practice")
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait(*intro, "Enter goes on:")
+    terminal.enter()
+    return terminal
+
+
 def test_a_command_that_stands_on_no_line_names_its_profile(opened: Open, machine: Machine) -> None:
     terminal = opened("run", "--practice", "--from", "assume-role")
     terminal.wait("Enter begins")
@@ -282,11 +292,7 @@ def test_a_session_that_was_only_printed_is_told_and_the_labs_own_command_fills_
     opened: Open, machine: Machine
 ) -> None:
     assert machine.stslab("run", "--yes", "--to", "attach-policy").code == 0
-    terminal = opened("run", "--practice")
-    terminal.wait("Enter goes on:")
-    terminal.enter()
-    terminal.wait("Assume the role", "4/6", "Enter goes on:")
-    terminal.enter()
+    terminal = on_to_the_tasks(opened, "Assume the role", "4/6")
     terminal.wait("○ The profile assumed", "admin $")
     own = "aws sts assume-role --role-arn $ROLE --role-session-name sts-example-s3 --profile sts"
     terminal.enter(f"{own} --query AssumedRoleUser")
@@ -303,11 +309,7 @@ def test_what_a_wide_policy_keeps_from_being_done_is_said_again_after_the_task(
     opened: Open, machine: Machine
 ) -> None:
     assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
-    terminal = opened("run", "--practice")
-    terminal.wait("Enter goes on:")
-    terminal.enter()
-    terminal.wait("3/6", "Enter goes on:")
-    terminal.enter()
+    terminal = on_to_the_tasks(opened, "3/6")
     terminal.wait("○ sts may assume the role", "admin $")
     wide = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}})
     user = "aws iam put-user-policy --user-name $STS_USER"

@@ -1,17 +1,21 @@
-"""Policy documents: parsed for the policy engine, and their principals kept by unique id."""
+"""Policies: parsed for the engine, their principals kept by unique id, and who uses them."""
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import chain
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, parse
 from stslab.sandbox.api import faults, identifiers
-from stslab.sandbox.state.identities import Role, User
+from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, mapped
 from stslab.vocabulary import LATEST
+
+Uses = tuple[Mapping[str, int], Mapping[str, int]]
+"""By ARN, how many identities have the managed policy, and how many have it as boundary."""
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
@@ -127,3 +131,10 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
             _LAST_KEYS[unique_id] = one.key
             return one
     return None
+
+
+def uses_of(view: View, account: str) -> Uses:
+    bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
+    holders: list[Identity] = [*bounded, *view.all(Group, account)]
+    attached = Counter(arn for holder in holders for arn in holder.attached)
+    return attached, Counter(one.boundary for one in bounded if one.boundary)

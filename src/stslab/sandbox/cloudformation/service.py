@@ -26,7 +26,7 @@ _WRITES: Writes = model.handlers(_MODULES, "tx", "request")
 _IN_NO_ROLE = frozenset({"DeleteChangeSet", "UpdateTerminationProtection"})
 """The writes that start no work on a stack, for which a service role would be assumed."""
 URL_LIMIT = 1_000_000
-"""The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""
+"""The maximum size of a template in S3: 1 MB ("AWS CloudFormation quotas"), in AWS's message so."""
 _MORE = (
     "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
 )

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso
+from stslab.sandbox.api.policies import Uses, uses_of
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.iam.answers import Members, Uses, tags
+from stslab.sandbox.iam.answers import Members, tags
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
@@ -23,7 +24,7 @@ _Detailed = User | Role | Group | ManagedPolicy
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
-    attached, bounding = answers.uses_of(view, account)
+    attached, bounding = uses_of(view, account)
     kinds, devices = lookups.KINDS.items(), view.all(identities.MfaDevice, account)
     there = {row.quota.removesuffix("PerAccount"): view.count(kind, account) for kind, row in kinds}
     counts = {
@@ -41,7 +42,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
     """The pages run over all kinds of entities together. Of AWS's policies those in use count."""
     account, wanted = request.account, request.params.get("Filter")
-    uses = answers.uses_of(view, account)
+    uses = uses_of(view, account)
     found: dict[str, Iterable[_Detailed]] = {
         "User": view.all(User, account),
         "Role": view.all(Role, account),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,13 +11,13 @@ from urllib.parse import quote
 
 from stslab.sandbox.api import pages, policies
 from stslab.sandbox.api.model import ApiRequest, tag_list
+from stslab.sandbox.api.policies import Uses
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Named, View
 
 Members = dict[str, Any]
-Uses = tuple[Mapping[str, int], Mapping[str, int]]
 """How often each managed policy is attached, and is a boundary, in an account, by ARN."""
 N = TypeVar("N", bound=Named)
 
@@ -112,13 +111,6 @@ def listed_profile(view: View, record: InstanceProfile) -> Members:
     held = view.get(Role, record.account, record.role)
     roles = [plain_role(view, held)] if held else []
     return {**_named("InstanceProfile", record), "Roles": roles}
-
-
-def uses_of(view: View, account: str) -> Uses:
-    bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
-    holders: list[Identity] = [*bounded, *view.all(Group, account)]
-    attached = Counter(arn for holder in holders for arn in holder.attached)
-    return attached, Counter(one.boundary for one in bounded if one.boundary)
 
 
 def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Members:

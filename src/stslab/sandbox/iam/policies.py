@@ -9,6 +9,7 @@ from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.sandbox.api import faults, pages, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, tag_list
+from stslab.sandbox.api.policies import uses_of
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
 from stslab.sandbox.iam.aws_policies import OWNER
 from stslab.sandbox.state import identities
@@ -42,14 +43,14 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.named(view, ManagedPolicy, request)
-    shown = answers.policy(policy, answers.uses_of(view, request.account))
+    shown = answers.policy(policy, uses_of(view, request.account))
     more = {"Description": policy.description or None, "Tags": answers.tags(policy.tags)}
     return {"Policy": {**shown, **more}}
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
     """The customer's (Local), then AWS's, oldest first. PolicyUsageFilter needs OnlyAttached."""
-    params, uses = request.params, answers.uses_of(view, request.account)
+    params, uses = request.params, uses_of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
     policies += aws_policies.all() if scope != "Local" else []
@@ -67,7 +68,7 @@ def _place(policy: ManagedPolicy) -> str:
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
     policy = lookups.named(tx, ManagedPolicy, request)
-    if any(policy.arn in used for used in answers.uses_of(tx, request.account)):
+    if any(policy.arn in used for used in uses_of(tx, request.account)):
         raise faults.in_use("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise lookups.fault("several versions")

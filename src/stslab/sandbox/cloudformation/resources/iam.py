@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stslab.sandbox.api.model import iso
+from stslab.sandbox.api.policies import uses_of
 from stslab.sandbox.cloudformation.resources.work import Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state import identities
@@ -226,22 +227,20 @@ class ManagedPolicy:
         """Change the template's attachments, and tell what the policy then is."""
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         arn, view = work.physical_id, work.state.snapshot
-        account = arn.split(":")[4]
-        kinds = identities.User, identities.Role, identities.Group
-        found = [one for kind in kinds for one in view.all(kind, account)]
-        bounded = [one for one in found if getattr(one, "boundary", "") == arn]
-        for policy in view.all(identities.ManagedPolicy, account):
-            if policy.arn == arn:
-                work.attributes.update(
-                    AttachmentCount=sum(arn in one.attached for one in found),
-                    CreateDate=iso(policy.created),
-                    DefaultVersionId=policy.default,
-                    IsAttachable=True,
-                    PermissionsBoundaryUsageCount=len(bounded),
-                    PolicyArn=arn,
-                    PolicyId=policy.unique_id,
-                    UpdateDate=iso(policy.versions[-1].created),
-                )
+        account, name = arn.split(":")[4], arn.rpartition("/")[2]
+        attached, bounding = uses_of(view, account)
+        policy = view.get(identities.ManagedPolicy, account, name.lower())
+        if policy is not None and policy.arn == arn:
+            work.attributes.update(
+                AttachmentCount=attached.get(arn, 0),
+                CreateDate=iso(policy.created),
+                DefaultVersionId=policy.default,
+                IsAttachable=True,
+                PermissionsBoundaryUsageCount=bounding.get(arn, 0),
+                PolicyArn=arn,
+                PolicyId=policy.unique_id,
+                UpdateDate=iso(policy.versions[-1].created),
+            )
 
     def delete(self, work: Work) -> None:
         arn = work.physical_id
