@@ -307,7 +307,7 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
     if not _SOURCE.fullmatch(caller or nobody):
         raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
-    by = (caller or nobody).replace(":group/", ":user/policy-simulator/")  # no policy names a group
+    by = re.sub("^([^/]*):group/", r"\1:user/group/", caller or nobody)  # no policy names a group
     principal = Principal.from_arn(by, user_id=caller if by == caller else _NOBODY)
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []

@@ -230,7 +230,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
         and all(isinstance(v, dict) and v.keys() <= {"DefaultValue"} for v in value[3:])
     ),
     **dict.fromkeys(("Fn::Base64", "Fn::ImportValue"), lambda value: _is(str, value)),
-    "Fn::Equals": lambda value: _counts(2, 2)(value) and list not in map(type, value),
+    "Fn::Equals": lambda value: _counts(2, 2)(value) and all(_is(_SCALAR, v) for v in value),
     **dict.fromkeys(("Fn::And", "Fn::Or"), _counts(2, 10)),
     "Fn::Not": _counts(1, 1),
 }
