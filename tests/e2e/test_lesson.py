@@ -188,6 +188,31 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("must hold what it makes. The command\nputs it there if it is unchanged.")
 
 
+def test_a_command_over_several_lines_goes_on_as_in_a_shell(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.enter("aws iam list-users \\")
+    terminal.wait("admin $ aws iam list-users \\\n>", "Enter runs these lines once they are whole")
+    terminal.enter("  --query 'Users[0].{\r  Who: UserName}'")  # two lines, as if pasted
+    terminal.wait(">   --query 'Users[0].{\n>   Who: UserName}'", '{\n    "Who": "admin"\n}')
+    policy = "cat <<EOF\n{'a':\n 'b'}\nEOF\necho pas''ted"
+    terminal.key(f"\x1b[200~{policy}\x1b[201~")
+    terminal.enter()
+    terminal.wait("> echo pas''ted\n{'a':\n 'b'}\npasted\n", "admin $ aws iam create-user")
+    terminal.enter("echo 'dropped")
+    terminal.wait("\n>\n")
+    terminal.key("\x03")
+    terminal.wait("admin $ echo 'dropped\n>\n\n", "admin $ aws iam create-user")
+    terminal.enter("echo 'cut off")
+    terminal.wait("admin $ echo 'cut off\n>\n")
+    terminal.key("\x04")
+    terminal.wait("The command was not whole", "admin $ aws iam create-user")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+
+
 def test_words(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")

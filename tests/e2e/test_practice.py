@@ -297,7 +297,9 @@ def test_a_session_that_was_only_printed_is_told_and_the_labs_own_command_fills_
     own = "aws sts assume-role --role-arn $ROLE --role-session-name sts-example-s3 --profile sts"
     terminal.enter(f"{own} --query AssumedRoleUser")
     terminal.wait("The session that you asked for last is in no profile yet", "profile assumed")
-    terminal.enter(own)
+    terminal.enter(
+        own.replace(" --", " \\\n  --")
+    )  # as it is shown where it is too long for a line
     terminal.wait(
         "That is the lab's own command: it fills the profile assumed too.", "✔ The profile"
     )

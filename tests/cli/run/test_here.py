@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from stslab.cli.run.exercises import FaultExercise
-from stslab.cli.run.here import Here
+from stslab.cli.run.here import Here, goes_on
 from stslab.cli.workspace import load_lab
 from stslab.home import Home
 
@@ -60,6 +60,24 @@ def test_a_line_has_no_parameters(
     monkeypatch.setattr("stslab.aws.environment.variables", lambda *_: {})
     assert here(tmp_path).shell('echo "$#: $*"; set -- a; echo $1', "admin") == ""
     assert capfd.readouterr().out == "0: \na\n"
+
+
+WHOLE = [
+    "", "aws iam list-users", "echo 'a\\'", "echo a\\\\", "# don't", "aws x # isn't", "echo $((1<<2))", "cat <<'E'\n'\nE", "aws \\\n", "for i in a; do echo; done", "echo )", "echo ) 'a",
+]  # fmt: skip
+OPEN = [
+    "it's", 'echo "a', "aws iam \\", "aws iam \\\\\\", "aws \\\n  --a 'b", "cat <<EOF", "cat <<'E'\nE '",
+    "echo `a", "echo $(a", "for i in a; do", "a |", "a &&",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"])  # with bash, and with sh alone
+def test_a_text_goes_on_where_a_shell_waits_for_more(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("PATH", path)
+    assert [text for text in WHOLE if goes_on(text)] == []
+    assert [text for text in OPEN if not goes_on(text)] == []
 
 
 def test_the_status_line_has_only_what_fits(

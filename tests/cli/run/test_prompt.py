@@ -1,11 +1,12 @@
 """What is read at the prompt of a command."""
 
+import pytest
 from prompt_toolkit.application import create_app_session, get_app
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
-from stslab.cli.run.prompt import Prompt
+from stslab.cli.run.prompt import Prompt, Typed
 
 
 class Slow(DummyOutput):
@@ -30,3 +31,20 @@ def test_what_happens_after_the_line_is_kept_for_the_next_one():
     assert entered.word == "why"
     assert looked
     assert not any(looked)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("aws iam \\\nx --y 'a\nb'\n", "aws iam \\\nx --y 'a\nb'"),
+        ("\x1b[200~cat <<E\na'\x1b[201~\nE\n", "cat <<E\na'\nE"),  # the first part is pasted
+        ("aws \\\x1b[D\x1b[D\nx\n", "aws \\\nx"),  # Enter, not at the end
+        ("echo 'a\n\x03echo b\n", "echo b"),
+        ("echo 'a\n\x04", "echo 'a"),  # it is told where it would run
+    ],
+)
+def test_a_command_goes_on_until_it_is_whole(keys: str, line: str) -> None:
+    with create_pipe_input() as typing, create_app_session(input=typing, output=DummyOutput()):
+        typing.send_text(keys)
+        entered = Prompt(Console(), lambda: "", plain=False).command("admin")
+    assert entered == Typed(line=line)

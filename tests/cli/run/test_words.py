@@ -46,6 +46,8 @@ def test_words_services_operations_and_options_complete(words: list[str], some: 
         ("so", "", Typed("solve")),
         ("ls  ", "", Typed(line="ls")),
         ("aws iam x", "", Typed(line="aws iam x", unchanged=True)),
+        ("aws iam \\\n  x", "", Typed(line="aws iam \\\n  x", unchanged=True)),
+        ("echo 'a\nb'", "", Typed(line="echo 'a\nb'")),
     ],
 )
 def test_only_the_filled_in_command_is_unchanged(
@@ -94,12 +96,32 @@ def test_what_is_said_after_ctrl_c_begins_a_line(monkeypatch: pytest.MonkeyPatch
     assert shown.getvalue().endswith("Enter goes on: \n")
 
 
+def test_in_the_middle_of_a_command_ctrl_c_drops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = Mock(readline=Mock(side_effect=["aws iam \\\n", KeyboardInterrupt, "echo b\n"]))
+    monkeypatch.setattr(sys, "stdin", lines)
+    shown = io.StringIO()
+    prompt = Prompt(Console(file=shown), str, plain=True)
+    assert prompt.command("admin") == Typed(line="echo b")
+    assert shown.getvalue() == "\n\nadmin $ > \n\nadmin $ "
+
+
+def test_a_command_that_the_end_of_the_input_cuts_off_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("echo 'a\nb\n"))
+    prompt = Prompt(Console(file=io.StringIO()), str, plain=True)
+    entered = prompt.command("admin")
+    assert entered == Typed(line="echo 'a\nb")
+    assert "The command was not whole" in no_command(entered.line)
+
+
 def test_where_something_is_to_be_fixed_a_command_line_is_entered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prompt = Prompt(Console(file=io.StringIO()), str, plain=True)
     for typed, entered in (
         ("aws s3 ls", Typed(line="aws s3 ls")),
+        ("aws s3 \\\nls", Typed(line="aws s3 \\\nls")),
         ("hint", Typed("hint")),
         ("", Typed()),
     ):
@@ -119,6 +141,7 @@ def test_where_something_is_to_be_fixed_a_command_line_is_entered(
         (" ", "", "q ", Typed()),
         ("aws s3 ls", "", "q ", Typed(line="aws s3 ls")),  # ends a long text
         ("aws s3 ls\nq", "", "", Typed("quit")),
+        ("what's this\nq", "", "", Typed("quit")),  # no command runs here, so none goes on
     ],
 )
 def test_what_is_entered_where_enter_goes_on(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.render.drawing import as_a_shell_reads
 
-from stslab.render.text.shellwords import wrapped
+from stslab.render.text.shellwords import same_command, wrapped
 
 WORDS = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60), min_size=1
@@ -23,6 +23,14 @@ def test_a_shell_reads_the_same_words(words, width, indent):
     assert len(read) == len(words)
     for one, other in zip(read, words, strict=True):
         assert one == other or json.loads(one) == json.loads(other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WORDS, st.integers(20, 200))
+def test_it_is_the_same_command_on_several_lines(words, width):
+    command = shlex.join(words)
+    assert same_command("\n".join(wrapped(command, width, "  ")), command)
+    assert not same_command(f"{command} --more", command)
 
 
 @given(st.lists(st.from_regex(r"[a-z-]{1,15}", fullmatch=True), min_size=1), st.integers(30, 100))

@@ -25,6 +25,7 @@ from stslab.policy.messages import in_short
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
+from stslab.render.text.shellwords import same_command
 from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, Hint
 from stslab.runner.ports import Call, Refusal
 from stslab.runner.run.allowing import foreign, removal
@@ -173,7 +174,7 @@ class TasksExercise(_Exercise):
     def takes(self, line: str) -> bool:
         profile = self.stage.steps[self.task.number].profile if self.task else None
         call = self._call() if profile else None
-        if not (profile and call) or line != self.here.command(call, self.who):
+        if not (profile and call and same_command(line, self.here.command(call, self.who))):
             return False
         self.fill_in(call)
         own = f"That is the lab's own command: it fills the profile {profile.name} too."

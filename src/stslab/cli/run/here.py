@@ -1,6 +1,7 @@
 """What a learner at the terminal works with: commands, a shell, the clock, the status line."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -35,6 +36,8 @@ from stslab.structures import beside
 
 TEXTS: dict[str, str] = beside(__file__, "texts.yaml")
 _FRESH = 2.0  # seconds
+_BACKSLASH = re.compile(r"(?<!\\)(\\\\)*\\\Z")  # which is not itself behind one
+_WAITS = re.compile("EOF|end[- ]of[- ]file|Unterminated")  # in what a shell says of a text
 
 
 def no_command(line: str) -> str:
@@ -43,7 +46,23 @@ def no_command(line: str) -> str:
         return "There is no question here for a digit to answer."
     if line.partition(" ")[0] == "begin":
         return "`begin` is for the first screen. Here `skip` leaves out the rest of the stage."
-    return ""
+    return TEXTS["cut off"] if goes_on(line) else ""
+
+
+def _shell() -> str:
+    return shutil.which("bash") or "/bin/sh"
+
+
+def goes_on(text: str) -> bool:
+    """Whether a shell waits for more lines: for the end of a quote, a loop or a here-document."""
+    reads = partial(subprocess.run, capture_output=True, check=False, errors="surrogateescape")
+    alone, closed = (
+        reads([_shell(), "-n"], input=script, env={"LC_ALL": "C"})
+        for script in (text, f"{text}\n)")
+    )
+    waits = _BACKSLASH.search(text) or _WAITS.search(alone.stderr.partition("\n")[0])
+    # A here-document that is open takes any line, and not each shell says that it is open.
+    return bool(waits) or closed.returncode == 0
 
 
 @dataclass
@@ -141,7 +160,7 @@ class Here:
             try:
                 subprocess.run(
                     ["bash", "-c", does, "bash", line],  # as its errors name it; line 1 of them
-                    executable=shutil.which("bash") or "/bin/sh",
+                    executable=_shell(),
                     env=environ,
                     cwd=where,
                     check=False,

@@ -9,6 +9,7 @@ import select
 import sys
 import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from textwrap import fill
 from typing import Any
@@ -18,7 +19,8 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
@@ -27,12 +29,15 @@ from rich.console import Console
 
 from stslab.aws.command import names_after
 from stslab.cli.failures import for_same_run
+from stslab.cli.run.here import TEXTS, goes_on
 from stslab.render.text.safe import visible
+from stslab.render.text.shellwords import same_command
 from stslab.structures import beside
 
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it."
+_CONTINUED = "> "  # as in a shell, before a further line of a command
 WORDS: Mapping[str, str] = beside(__file__, "words.yaml")
 _ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
@@ -74,6 +79,7 @@ class Prompt:
         if self._session:
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._typed = ""  # where it could not run, for the next line
+        self._lines = True  # whether a command may have several
 
     def command(self, who: str, line: str = "", typed: str = "", watch: Watch = None) -> Typed:
         """Read a command line for the profile ``who``; ``line``, or ``typed``, is filled in.
@@ -84,12 +90,12 @@ class Prompt:
         lead = f"{fill(_FILLED_IN, self._console.width)}\n" if leads else ""  # else it is cut off
         if self._session is None:
             self._console.print()
-        typed = "" if typed == line else typed
+        self._lines, typed = True, "" if typed == line else typed
         text = self._read(f"{lead}{who} $ ", line, typed=typed, watch=watch)
         if isinstance(text, _SoFar):
             return Typed(line=str(text), changed=True)
         text, word = text.strip(), word_of(text)
-        return Typed(word, "" if word else text, unchanged=bool(line) and text == line.strip())
+        return Typed(word, "" if word else text, unchanged=bool(line) and same_command(text, line))
 
     def run(self, who: str, line: str) -> Typed:
         """Show a command that Enter runs; it can't be edited."""
@@ -118,6 +124,7 @@ class Prompt:
         self, answers: Sequence[str], message: str, does: str, keys: str, more: str, *, lines: bool
     ) -> Typed:
         """Read an answer, a word or, with ``lines``, a command line; else say what to type."""
+        self._lines = lines
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         note = ""
         while True:
@@ -149,7 +156,7 @@ class Prompt:
             return self._session.prompt(
                 f"\n{message}",
                 default=typed or line,
-                key_bindings=_keys(keys or "", lambda: not self._touched),
+                key_bindings=_keys(keys or "", lambda: not self._touched, lines=self._lines),
                 pre_run=_watching(watch) if watch else None,
             )
         except KeyboardInterrupt:
@@ -163,19 +170,29 @@ class Prompt:
     def _read_plainly(self, message: str, line: str, watch: Watch) -> str:
         """Read without redrawing: show the filled-in line; an empty input means that line."""
         self._console.print(self._status(), soft_wrap=True)
-        if line:
-            self._console.print(f"{message}{visible(line)}", soft_wrap=True)
-            message = "Enter runs it: "
-        self._console.print(message, end="")
+        shown = f"{message}{visible(line)}\nEnter runs it: " if line else message
+        self._console.print(shown, end="", soft_wrap=True)
         while watch and not select.select([sys.stdin], [], [], _POLL)[0]:
             if watch():
                 self._console.print()
                 return _SoFar(line)
+        text = more = self._line()
+        if not text:
+            raise Quit
+        with suppress(KeyboardInterrupt):
+            while more and self._lines and goes_on(text.removesuffix("\n")):
+                self._console.print(_CONTINUED, end="")
+                text += (more := self._line())
+            return line if line and not text.strip() else text.rstrip("\n")
+        self._console.print()
+        return self._read_plainly(message, line, watch)  # what was typed is dropped
+
+    def _line(self) -> str:
+        """A line, or "" at the end of the input."""
         text = sys.stdin.readline()
         if not text:
             self._console.print()
-            raise Quit
-        return line if line and not text.strip() else text.rstrip("\n")
+        return text
 
 
 def _not_here(text: str, does: str) -> str:
@@ -199,7 +216,10 @@ def _session(status: Callable[[], str]) -> PromptSession[str]:
     bold = "" if os.environ.get("NO_COLOR") else "bold"  # colours prompt_toolkit leaves out itself
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": bold})
     return PromptSession(
-        bottom_toolbar=status,
+        bottom_toolbar=lambda: (
+            f" {TEXTS['goes on']}" if "\n" in get_app().current_buffer.text else status()
+        ),
+        prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUED,
         completer=_Words(),
         complete_while_typing=False,
         enable_suspend=True,
@@ -225,9 +245,21 @@ def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
     return begin
 
 
-def _keys(keys: str, untouched: Callable[[], bool]) -> KeyBindings:
-    """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one."""
+def _keys(keys: str, untouched: Callable[[], bool], *, lines: bool) -> KeyBindings:
+    """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one.
+
+    With ``lines``, Enter begins a further line of a command that is not whole.
+    """
     bindings = KeyBindings()
+    is_open = Condition(lambda: lines and goes_on(get_app().current_buffer.text))
+
+    @bindings.add("enter", filter=has_focus(DEFAULT_BUFFER) & is_open)
+    def go_on(event: Any) -> None:
+        event.current_buffer.document = Document(f"{event.current_buffer.text}\n")
+
+    @bindings.add("c-d", filter=Condition(lambda: get_app().current_buffer.text[-1:] == "\n"))
+    def cut_off(event: Any) -> None:
+        event.current_buffer.validate_and_handle()
 
     @bindings.add(Keys.Any, filter=Condition(untouched))
     @bindings.add(Keys.BracketedPaste, filter=Condition(untouched))

@@ -30,6 +30,12 @@ def wrapped(command: str, width: int, indent: str = "") -> list[str]:
     return f"{_CONTINUED}\n".join(lines).split("\n")
 
 
+def same_command(one: str, other: str) -> bool:
+    """Whether they differ only in how they are laid out."""
+    first, second = (wrapped(text.strip().replace("\\\n", ""), 1) for text in (one, other))
+    return first == second
+
+
 def _indented(line: str, width: int, indent: str) -> str:
     """The line, indented less where only then the backslash stays on it, as after a long ARN."""
     too_much = len(indent) + len(line) + len(_CONTINUED) - width
