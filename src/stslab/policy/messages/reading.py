@@ -207,7 +207,7 @@ _REASON: Final = re.compile(
     rf"|\s?(?P<deny>(?:with|due\s?to)\s?{_glued('an explicit deny')})"
     rf"(?:\s?in\s?(?:an?|the)\s?(?P<denying>{_NAMED})"
     rf"(?:\s?transitively\s?through\s?an?\s?(?P<through>{_NAMED}))?)?"
-    r"(?::\s?(?P<policy>arn:[^\s\"'<>()\\]{1,2048}))?"
+    rf"(?:(?:,\s?{_glued('with policy ARN')})?:\s?(?P<policy>arn:[^\s\"'<>()\\]{{1,2048}}))?"
     r"|\s?because\s?public[\w\s()]{1,60}by\s?the\s?"
     r"(?P<setting>(?:BlockPublic|IgnorePublic)Acls|BlockPublicPolicy|RestrictPublicBuckets)",
     re.IGNORECASE,
