@@ -13,7 +13,7 @@ import pytest
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api import http as reading
-from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
 from stslab.sandbox.server import server as serving_module
 from stslab.sandbox.server.control import (
     ControlRequest,
@@ -185,7 +185,7 @@ def test_port_80_may_be_left_out(host):
 
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost:81", "localhost:80:80", "[::1]"])
 def test_other_names_are_refused_at_port_80(host):
-    with pytest.raises(reading.Malformed, match=r"This is 127\.0\.0\.1:80\."):
+    with pytest.raises(ApiFault, match=r"This is 127\.0\.0\.1:80\."):
         At80().require_own_name(host)
 
 
@@ -203,7 +203,21 @@ def test_a_request_without_host_is_refused(server):
     ],
 )
 def test_malformed_requests_are_refused(server, sent):
-    assert raw(server, sent).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
+    """S3's answer in a public thread: versity/versitygw#1364."""
+    answer = raw(server, sent)
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
+    said = b"<Error><Code>BadRequest</Code><Message>An error occurred when parsing the HTTP request."
+    assert said in answer
+
+
+def test_a_malformed_body_is_refused_in_its_service_s_form(server):
+    form = b"POST / HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: %s\r\n" % (
+        server.port,
+        b"application/x-www-form-urlencoded",
+    )
+    answer = raw(server, form + b"Transfer-Encoding: chunked\r\n\r\n-3\r\n")
+    assert b"<ErrorResponse" in answer
+    assert b"<Code>BadRequest</Code>" in answer
 
 
 @pytest.mark.parametrize("path", ["//[", "//", "/b//k", "/../x", "/;a=b", "/a:b@c"])

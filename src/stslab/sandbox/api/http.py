@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from stslab.sandbox.api.faults import SAYS, fault
-from stslab.sandbox.api.model import HttpRequest, Pairs
+from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs
 
 MAX_REQUEST_LINE = 16 * 1024
 MAX_HEAD = 64 * 1024
@@ -28,15 +28,6 @@ _FRAMING = ("host", "content-length", "transfer-encoding", "expect")
 # S3's names for its endpoints, of which this server has one.
 _ENDPOINT = r"(?:s3(?:[.-]dualstack)?(?:[.-][a-z]{2}-[a-z]+-\d)?\.)?localhost"
 OWN_NAME = re.compile(rf"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+?)\.)??{_ENDPOINT}")
-
-
-class Malformed(Exception):  # noqa: N818 - it describes the request, not a fault here
-    """The request is refused. ``status`` is the code and phrase of the HTTP status line."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 class Reader(Protocol):
@@ -56,21 +47,26 @@ class Head(msgspec.Struct, frozen=True):
     expects_continue: bool
 
 
+def _unread(reason: str, status: int = 400) -> ApiFault:
+    """S3's error for a request that can't be read; it does not say why (versity/versitygw#1364)."""
+    return ApiFault("BadRequest", f"{SAYS['unread']} {reason}", status)
+
+
 def read_head(stream: Reader) -> Head | None:
-    """Read one request's head; None if the client closed the connection first. Raises Malformed."""
+    """Read one request's head; None if the client closed the connection first. Raises ApiFault."""
     line = stream.readline(MAX_REQUEST_LINE + 1)
     if line == b"\r\n":  # RFC 9112, 2.2: ignore one empty line before a request
         line = stream.readline(MAX_REQUEST_LINE + 1)
     if not line:
         return None
     if len(line) > MAX_REQUEST_LINE:
-        raise Malformed("414 URI Too Long", "The request line is too long.")
+        raise _unread("The request line is too long.", 414)
     match = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
     if not match:
-        raise Malformed("400 Bad Request", "The request line can't be read.")
+        raise _unread("The request line can't be read.")
     method, target, major, minor = match.groups()
     if major != "1" or minor not in "01":
-        raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
+        raise _unread("Only HTTP/1.1 is supported.", 505)
     headers = _headers(stream)
     path, _, raw_query = quote(target, punctuation, "latin-1").partition("?")
     request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
@@ -78,13 +74,13 @@ def read_head(stream: Reader) -> Head | None:
 
 
 def parse_query(raw: str) -> Pairs:
-    """The decoded pairs of a query string or of a form, in order. Raises Malformed."""
+    """The decoded pairs of a query string or of a form, in order. Raises ApiFault."""
     if BAD_ESCAPE.search(raw):
-        raise Malformed("400 Bad Request", "The query string has a broken escape.")
+        raise _unread("The query string has a broken escape.")
     try:
         return tuple(parse_qsl(raw, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
-        raise Malformed("400 Bad Request", "The query string is not UTF-8.") from None
+        raise _unread("The query string is not UTF-8.") from None
 
 
 def bucket_in_host(request: HttpRequest) -> str:
@@ -94,7 +90,7 @@ def bucket_in_host(request: HttpRequest) -> str:
 
 
 def read_body(stream: Reader, length: int | None) -> bytes:
-    """Read a body of ``length`` bytes, or of chunks if that is None. Raises Malformed, ApiFault."""
+    """Read a body of ``length`` bytes, or of chunks if that is None. Raises ApiFault."""
     if length is None:
         return _read_chunks(stream)
     body = stream.read(length) if length else b""
@@ -111,12 +107,12 @@ def _headers(stream: Reader) -> Pairs:
         line = stream.readline(room + 1)
         room -= len(line)
         if room < 0 or len(headers) > MAX_HEADERS:
-            raise Malformed("431 Request Header Fields Too Large", "The headers are too large.")
+            raise _unread("The headers are too large.", 431)
         if line == b"\r\n":
             return tuple(headers)
         match = _HEADER.fullmatch(line.decode("latin-1"))
         if not match:
-            raise Malformed("400 Bad Request", "A header can't be read.")
+            raise _unread("A header can't be read.")
         headers.append((match[1], match[2].rstrip(" \t")))
 
 
@@ -124,7 +120,7 @@ def _framed(request: HttpRequest, minor: int) -> Head:
     sent = [(name.lower(), value) for name, value in request.headers]
     for name in _FRAMING:
         if sum(one == name for one, _ in sent) > 1:
-            raise Malformed("400 Bad Request", f"There is more than one {name} header.")
+            raise _unread(f"There is more than one {name} header.")
     host, length, encoding, expect = (request.header(name) for name in _FRAMING)
     connection = ",".join(value for name, value in sent if name == "connection")
     options = {option.strip().lower() for option in connection.split(",")}
@@ -140,12 +136,12 @@ def _framed(request: HttpRequest, minor: int) -> Head:
 def _length(length: str, encoding: str, minor: int) -> int | None:
     if encoding:
         if length or minor == 0:
-            raise Malformed("400 Bad Request", "The length of the body is given twice.")
+            raise _unread("The length of the body is given twice.")
         if encoding.lower() != "chunked":
-            raise Malformed("501 Not Implemented", "Transfer-Encoding must be chunked.")
+            raise _unread("Transfer-Encoding must be chunked.", 501)
         return None
     if not _DIGITS.fullmatch(length or "0"):
-        raise Malformed("400 Bad Request", "The Content-Length is not a number.")
+        raise _unread("The Content-Length is not a number.")
     return int(length or 0)
 
 
@@ -154,15 +150,15 @@ def _read_chunks(stream: Reader) -> bytes:
     while True:
         match = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
         if not match:
-            raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
+            raise _unread("A chunk of the body can't be read.")
         size = int(match[1], 16)
         if not size:
             break
         if len(body) + size > MAX_BODY:
-            raise Malformed("413 Content Too Large", "The body is too large.")
+            raise _unread("The body is too large.", 413)
         chunk = stream.read(size)
         if len(chunk) < size or stream.read(2) != b"\r\n":
-            raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
+            raise _unread("A chunk of the body can't be read.")
         body += chunk
     _headers(stream)  # the trailers, which nothing uses
     return bytes(body)

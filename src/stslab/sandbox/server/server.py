@@ -17,14 +17,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from html import escape
 from types import SimpleNamespace
 from typing import Any
 
 from cheroot import server as cheroot
 
 from stslab.sandbox.api import faults, serialize
-from stslab.sandbox.api.http import MAX_BODY, OWN_NAME, Head, Malformed, read_body, read_head
+from stslab.sandbox.api.http import MAX_BODY, OWN_NAME, Head, read_body, read_head
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
@@ -92,11 +91,11 @@ class SandboxServer(cheroot.HTTPServer):
             return 0.0 if self._busy else time.monotonic() - self._last
 
     def require_own_name(self, host: str) -> None:
-        """Raise Malformed if Host is neither this server's name nor a bucket's under it."""
+        """Raise ApiFault if Host is neither this server's name nor a bucket's under it."""
         name, _, port = host.lower().partition(":")
         own = name == HOST or OWN_NAME.fullmatch(name)
         if not own or (port or "80") != str(self.port):
-            raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
+            raise ApiFault("MisdirectedRequest", f"This is {HOST}:{self.port}.", 421)
 
     def answer(self, request: HttpRequest) -> ApiResponse:
         """The application's answer; InternalFailure if it raises anything but Dropped."""
@@ -215,7 +214,7 @@ class _Replaced(Exception):  # noqa: N818 - it is not an error
 
 
 class _Request(cheroot.HTTPRequest):
-    head: Head
+    head = Head(HttpRequest("GET", "/", (), "", (), b""), HOST, 0, False, False)  # until it is read
 
     def parse_request(self) -> None:
         self.started_request = True
@@ -224,11 +223,11 @@ class _Request(cheroot.HTTPRequest):
             head = read_head(self.conn.rfile)
             if head is None:
                 return
+            self.head = head
             self.server.require_own_name(head.host)
-        except Malformed as malformed:
-            self._refuse(malformed)
+        except ApiFault as refusal:
+            self._refuse(refusal)
             return
-        self.head = head
         self.close_connection = not head.keep_alive
         self.ready = True
 
@@ -260,11 +259,8 @@ class _Request(cheroot.HTTPRequest):
             self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
             body = read_body(self.conn.rfile, self.head.length)
             self._send(self.server.answer(self._request(body)))
-        except Malformed as malformed:
-            self._refuse(malformed)
-        except ApiFault as short:
-            self.close_connection = True
-            self._send(_fault(self._request(), short))
+        except ApiFault as refusal:
+            self._refuse(refusal)
         except Dropped:  # the client gets no answer but a reset
             self.close_connection = self.sent_headers = True
             self.conn.reset()
@@ -290,14 +286,10 @@ class _Request(cheroot.HTTPRequest):
         bodyless = self.head.request.method == "HEAD" or response.status in _NO_BODY
         self.conn.wfile.write(head if bodyless else head + response.body)
 
-    def _refuse(self, malformed: Malformed) -> None:
-        self.close_connection = self.sent_headers = True
-        page = f"<html><body><h1>{malformed.status}</h1>{escape(malformed.reason)}</body></html>"
-        kind = f"text/html\r\nContent-Length: {len(page)}\r\nConnection: close"
-        answer = f"HTTP/1.1 {malformed.status}\r\nContent-Type: {kind}\r\n\r\n{page}"
-        self.ready = False
+    def _refuse(self, refusal: ApiFault) -> None:
+        self.close_connection, self.ready = True, False
         with suppress(OSError):
-            self.conn.wfile.write(answer.encode())
+            self._send(_fault(self._request(), refusal))
             self._drain()
 
     def _drain(self) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.http import BAD_ESCAPE, Malformed, bucket_in_host, parse_query
+from stslab.sandbox.api.http import BAD_ESCAPE, bucket_in_host, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
@@ -42,7 +42,7 @@ class Authenticator(Context, frozen=True):
         if request.header("authorization") or request.argument("X-Amz-Algorithm"):
             return _verify(request, self)
         pairs: Pairs = ()
-        with suppress(Malformed, UnicodeDecodeError):
+        with suppress(ApiFault, UnicodeDecodeError):
             pairs = (*request.query, *parse_query(request.body.decode("ascii", "strict")))
         actions = [value for name, value in pairs if name == "Action"]
         if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
