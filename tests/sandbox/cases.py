@@ -13,7 +13,8 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {call: s3.HeadObject, ..., headers: {etag: '"a"', x-amz-restore: null}}  # null: not there
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
     {call: s3.GetObject, signature: s3, ...}              # by Signature Version 2
-    {call: s3.GetObject, send: {a-header: x, "?query": y, body: z}, ...}  # what boto3 does not send
+    {call: s3.GetObject, send: {a-header: x, "?query": y, body: z}, ...}  # what boto3 does not send;
+                                                          # `chunks`: as if the body came in such
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {clock: 180, full: true}                              # the same, to the next multiple of them
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
@@ -284,6 +285,8 @@ def _send(further: Mapping[str, str], request: AWSRequest, **_: Any) -> None:
     for name, value in further.items():
         if name == "body":
             request.data = value
+        elif name == "chunks":
+            request.context["checksum"] = {"request_algorithm": {"in": "trailer"}}
         elif name.startswith("?"):
             request.url += f"{'&' if '?' in request.url else '?'}{name[1:]}={value}"
         else:

@@ -206,7 +206,9 @@ def test_malformed_requests_are_refused(server, sent):
     """S3's answer in a public thread: versity/versitygw#1364."""
     answer = raw(server, sent)
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
-    said = b"<Error><Code>BadRequest</Code><Message>An error occurred when parsing the HTTP request."
+    said = (
+        b"<Error><Code>BadRequest</Code><Message>An error occurred when parsing the HTTP request."
+    )
     assert said in answer
 
 

@@ -137,7 +137,8 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
         raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
     size = sum(part.size for part in parts)
     if (expected := request.params.get("MpuObjectSize", size)) != size:
-        raise fault("InvalidRequest", SAYS["size of upload"].format(expected, size))
+        said = "size of upload" if expected >= 0 else "negative size of upload"
+        raise fault("InvalidRequest", SAYS[said].format(expected, size))
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     new_id = versions.new_id(request, bucket) if upload.current is None else upload.draft.version_id
     version = replace(

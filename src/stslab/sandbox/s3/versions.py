@@ -76,8 +76,6 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if asked.get("SSECustomerAlgorithm"):
         blocked = "SSE-C" in str(rule.get("BlockedEncryptionTypes"))
         raise acl.prevented(request, bucket, "SSE-C") if blocked else fault("NotImplemented")
-    if asked.get("SSECustomerKey") or asked.get("SSECustomerKeyMD5"):
-        raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
     if asked.get("SSEKMSKeyId") and not asked.get("ServerSideEncryption", "").startswith("aws:kms"):
         raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", asked["SSEKMSKeyId"])
     kept = settings.encryption(request, bucket)

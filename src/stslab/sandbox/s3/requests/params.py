@@ -19,7 +19,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest, moment
 from stslab.sandbox.s3.requests.address import Address, single
-from stslab.sandbox.signing import canonical, checksums
+from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.structures import beside
 
 Document = Mapping[str, Any]
@@ -272,6 +272,8 @@ def _converted(member: _Member, text: str) -> object:
     try:
         return member.convert(text)
     except (ValueError, msgspec.DecodeError):
+        if member.name == "MpuObjectSize":
+            raise fault("InvalidRequest", SAYS["no size"].format(text)) from None
         number = f"Provided {name} not an integer or within integer range"
         usual = number if member.convert in (integer, _LONG) else f"Invalid value for {name}"
         raise invalid_argument(_TABLES.messages.get(member.name, usual), name, text) from None
@@ -312,14 +314,12 @@ def _content(http: HttpRequest) -> Content:
 
 
 def check(request: ApiRequest) -> None:
-    """Refuse values that S3 does not accept. No bucket has Object Lock."""
+    """Refuse values that S3 does not accept."""
     params, layout = request.params, _layout(request.operation)
-    if "BypassGovernanceRetention" in params:
-        name = "x-amz-bypass-governance-retention"
-        raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
-    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
-    if locks - {"ObjectLockEnabledForBucket"}:
-        raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
+    _check_protection(params)
+    proof = request.authenticated
+    if proof and proof.payload_hash == chunks.UNSIGNED_TRAILER and layout.payload != "Body":
+        raise fault("InvalidRequest", SAYS["chunks"])
     for member in (*layout.headers, *layout.arguments):
         given = params.get(member.name)
         values = given if isinstance(given, list) else [given]
@@ -338,6 +338,19 @@ def check(request: ApiRequest) -> None:
     given, optional = params.get(layout.payload), _TABLES.optional.get(layout.payload, frozenset())
     if layout.body is not None and not _fits(layout.body, given, optional):
         raise _unfit(layout.payload)
+
+
+def _check_protection(params: Document) -> None:
+    """No bucket has Object Lock, and the caller's key for an object comes with its algorithm."""
+    if "BypassGovernanceRetention" in params:
+        name = "x-amz-bypass-governance-retention"
+        raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
+    for name in params:
+        if "SSECustomerKey" in name and not params.get(f"{name.partition('Key')[0]}Algorithm"):
+            raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
+    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
+    if locks - {"ObjectLockEnabledForBucket"}:
+        raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
 
 
 def _check_metadata(params: Document) -> None:
