@@ -71,6 +71,22 @@ def test_all_stages_are_none_while_the_first_one_does_not_hold(stslab, tmp_path:
         assert said in checked.out + checked.err
 
 
+def test_a_check_after_cleanup_is_that_nothing_is_left(stslab, tmp_path: Path) -> None:
+    file = tmp_path / "inbox.yaml"
+    file.write_text(LAB)
+    assert stslab("run", str(file), "--yes", "--to", "user").code == 0
+    assert stslab("cleanup", "--yes").code == 0
+    checked = stslab("check")
+    assert (checked.code, "There is no run of inbox to check" in checked.err) == (2, True)
+    assert stslab("run", "--yes", "--to", "assume-role").code == 0
+    assert stslab("cleanup", "--yes").code == 0
+    for options in ([], ["--all"]):
+        checked = stslab("check", *options)
+        assert checked.code == 0, checked.err
+        assert "✔ The user is gone" in checked.out
+        assert "✘" not in checked.out
+
+
 def test_a_named_account_has_runs_of_its_own(
     stslab, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from stslab.cli.workspace import agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.text.safe import one_line
-from stslab.runner.journal.records import How
+from stslab.runner.journal.records import How, RunState
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import needed, plan, require_done, stage_of
@@ -113,11 +113,14 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
             if opened.kind != "sandbox":
                 say_where(workspace.paper, opened, "Looking at a real account")
         runner = opened.runner(loaded, workspace.journal, workspace.render, How.BY_NAME)
-        if runner.look_back() is None:
+        run = runner.look_back()
+        cleaned = run is not None and run.state is RunState.CLEANED
+        gone = tuple(each.id for each in loaded.stages if each.cleanup and cleaned)
+        if run is None or (cleaned and not gone):
             raise nothing
         done, here = runner.stages_done, runner.past.stage
-        last = (here,) if here else done[-1:]
-        stages = chosen or (done if every else last)
+        last = gone or ((here,) if here else done[-1:])
+        stages = chosen or (dict.fromkeys((*done, *gone)) if every else last)
         if not stages:
             raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
         failed = tried_all((partial(runner.check_stage, each) for each in stages), CheckFailed)

@@ -234,6 +234,8 @@ class Runner:
         """
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         begun = past.held() | {each.stage for each in past.every(records.Entered)}
+        if self.run.state is RunState.CLEANED:  # by `stslab cleanup`, as its last stage would
+            begun |= {each.id for each in self.lab.stages if each.cleanup}
         if not (stage.cleanup or stage.id in begun):
             raise UsageError(f"The run has not begun {stage.id} yet.", "Go on: stslab run")
         for number, check in enumerate(stage.checkpoint):
@@ -243,6 +245,8 @@ class Runner:
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
+            if by == stage.id and not proved:
+                continue  # nobody can try it any more
             earlier = (proved.at, by) if proved else NEVER
             record = self.checks.try_again(stage, number, earlier, begun=True)
             if not record.held and not proved:
