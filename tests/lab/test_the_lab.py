@@ -57,6 +57,14 @@ def claims(of: Lab, stage: str) -> list[tuple[str, str | None, tuple[str, ...]]]
     return [(check.identity, check.call, check.fails) for check in found.checkpoint]
 
 
+def test_no_sessions_name_in_a_question_tells_the_answer():
+    telling = re.compile("too-|late|early|else|any|refus|deni|allow|ok")
+    for file in sorted(resources.labs_folder().glob("*.yaml")):
+        for _, check in checks(loader.load(file, catalogue=BotocoreCatalogue())):
+            name = check.params.get("RoleSessionName", "") if check.ask else ""
+            assert not telling.search(str(name)), (file.name, check.says, name)
+
+
 def test_its_stages(assume_role: Lab):
     assert assume_role.id == "assume-role"
     assert {stage.id: [step.call for step in stage.steps] for stage in assume_role.stages} == {
