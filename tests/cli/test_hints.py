@@ -20,6 +20,7 @@ def _forget():
         ("stslab check attach-policy", "stslab check --lab 'my lab.yaml' attach-policy"),
         ("stslab step a --with-needed.", "stslab step --lab 'my lab.yaml' a --with-needed."),
         ("`stslab cleanup`", "`stslab cleanup`"),
+        ("stslab run next", "stslab run next"),
     ],
 )
 def test_hints_name_a_foreign_lab(hint, said):
@@ -50,5 +51,6 @@ def test_hints_name_a_stslab_that_is_not_on_the_path(monkeypatch):
     monkeypatch.setattr(sys, "argv", [".venv/bin/stslab", "run"])
     monkeypatch.setenv("PATH", "/nowhere")
     assert for_same_run('eval "$(stslab env)"') == 'eval "$(.venv/bin/stslab env)"'
+    assert for_same_run("stslab run next") == ".venv/bin/stslab run next"
     monkeypatch.setattr(sys, "argv", ["/site-packages/stslab/__main__.py"])
     assert for_same_run("stslab cleanup") == "stslab cleanup"

@@ -226,21 +226,21 @@ def test_words(opened: Open) -> None:
     )
     assert "The step is not done yet" not in text
     terminal.enter("more")
-    text = terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    text = terminal.wait("implicit deny", "Enter shows more, `q` ends the text")
     terminal.key(" ")  # as in every pager
     terminal.changed(text)
     terminal.enter("more")
-    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends the text")
     terminal.key("q")  # of the page, not of the lesson
     terminal.wait("A script that runs outside", "admin $ aws iam create-user")
     terminal.enter("more")
-    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends the text")
     terminal.enter("echo in the mid''dle")  # ends the text, and is on the line
     terminal.wait("admin $ echo in the mid''dle")
     terminal.enter()
     terminal.wait("in the middle", "admin $ aws iam create-user")
     terminal.enter("more")
-    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends the text")
     terminal.enter("echo not ru''n")
     terminal.wait("admin $ echo not ru''n")
     terminal.enter("back")  # replaces it
@@ -252,7 +252,7 @@ def test_words(opened: Open) -> None:
 
 def test_a_screen_that_is_too_long_is_ended_by_q(opened: Open) -> None:
     terminal = opened("run", lines=14)
-    terminal.wait("Enter shows more, `q` ends it")
+    terminal.wait("Enter shows more, `q` ends the text")
     terminal.key("q")
     terminal.wait("Enter begins")
 

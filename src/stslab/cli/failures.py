@@ -31,7 +31,7 @@ _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANYWHERE = "sandbox why hint solve watch report".split()  # commands that have no --target
 _COMMANDS = re.compile(
-    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|access"
+    r"\bstslab( (?:run next|run|break|step|check|cleanup|env|shell|doctor|access"
     rf"|{'|'.join(_ANYWHERE)}))\b(?![^`\n]*--target)"
 )
 

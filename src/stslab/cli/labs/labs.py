@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from stslab.cli.failures import writing
+from stslab.cli.failures import for_same_run, writing
 from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
@@ -59,7 +59,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     course = [row["state"] for row in rows if not row["foreign"]]
     done, of = course.count("done"), len(course)
     goes_on = "Go on: stslab run next" if done < of else "Find a fault: stslab break"
-    last = f"{done} of {of} done. {goes_on}. What a lab does: stslab show LAB"
+    last = f"{done} of {of} done. {for_same_run(goes_on)}. What a lab does: stslab show LAB"
     click.echo(click.wrap_text(last, width))
 
 

@@ -133,7 +133,7 @@ class AtPrompt:
 
     def _more(self) -> bool:
         """Whether to show the rest of a long text. As in every pager, `q` ends it."""
-        more = partial(self.prompt.enter, "shows more, `q` ends it", keys="q ")
+        more = partial(self.prompt.enter, "shows more, `q` ends the text", keys="q ")
         entered = self.read(more, page=True)
         self._instead = "back" if entered.word == "quit" else entered.word
         return not (self._instead or entered.line)

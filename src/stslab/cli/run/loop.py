@@ -190,13 +190,13 @@ class Loop(AtPrompt):
         links = partial(scenes.chain, links=self._chain(ever=True))
         self.enter(Scene(title, links, before=before), "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
-        onward = [("stslab run next", f"the next lab: {lab.title}") for lab in labs_to_do()[:1]]
+        following = [("stslab run next", f"the next lab: {lab.title}") for lab in labs_to_do()[:1]]
         draws = partial(
             scenes.end,
             finished=finished,
             concepts=by_concept(self.runner.past.every(Prediction)),
             gone=self.gone,
-            onward=[*((for_same_run(command), effect) for command, effect in others), *onward],
+            onward=[(for_same_run(one), effect) for one, effect in (*others, *following)],
         )
         scene = Scene(f"Done. {finished.proved} of {len(finished.claims)} claims proved.", draws)
         self.show(scene)
