@@ -87,6 +87,8 @@ def test_each_fault_changes_its_cells_and_its_fix_restores_them(
         cell = bench.broken(fault)
         assert cell is not None
         assert (cell.cell, cell.who) in fault.cells
+        if fault.derived:  # its report is of what is refused
+            assert not cell.verdict.allowed, fault.id
         row = lab.access[cell.cell]
         params = resolve(row.params, bench.runner.scope())
         if not cell.verdict.allowed:

@@ -218,9 +218,10 @@ class Faults:
                 yield policy.called
 
     def broken(self, fault: RunFault) -> access.CellState | None:
-        """The first cell of the fault that is not as expected."""
-        cells = (cell for cell in self.table() if cell.key in fault.cells)
-        return next((cell for cell in cells if cell.verdict.allowed != cell.expected.allowed), None)
+        """The first cell of the fault that is not as expected: if any, one that is now refused."""
+        cells = [cell for cell in self.table() if cell.key in fault.cells]
+        wrong = [cell for cell in cells if cell.verdict.allowed != cell.expected.allowed]
+        return min(wrong, key=lambda cell: bool(cell.verdict.allowed), default=None)
 
     def diagnosed(self, stands: Broken, before: Iterable[PolicyInPlace]) -> Broken:
         """The planted fault, with what is wrong; ``before`` are the policies until then."""
