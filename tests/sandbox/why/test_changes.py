@@ -1077,7 +1077,12 @@ def test_a_refusal_that_a_check_expected_is_named_and_no_change_is_advised(accou
         assert found
         return found
 
-    mine, checks = user(account, "mine"), user(account, "checks")
+    def session(name: str) -> Keys:
+        sts = account.client("sts", "admin")
+        return Keys.of(sts.assume_role(RoleArn=checked, RoleSessionName=name)["Credentials"])
+
+    checked = role(account, "checked", {"AWS": LEARNER})
+    mine, checks, hand = user(account, "mine"), session("labs"), session("by-hand")
     unexpected, expected = refused(mine), refused(checks, "stslab")
     assert (told()["expected"], bool(told()["changes"])) == (False, True)
     held = CheckRecord("s", 0, "T", "says", CLAIM, True, True, "AccessDenied", "", expected, 0, "")
@@ -1085,7 +1090,7 @@ def test_a_refusal_that_a_check_expected_is_named_and_no_change_is_advised(accou
         journal.begin(a_run())
         journal.write("r1", held)
     for again in (False, True):
-        newest = refused(checks, "stslab") if again else expected  # a check that is made again
+        newest = refused(hand, "stslab") if again else expected  # a check that is made again
         last = told()
         assert last["request"]["requestID"] == newest
         assert (last["expected"], last["changes"]) == (True, [])

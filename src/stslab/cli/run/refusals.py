@@ -1,5 +1,6 @@
 """The refusals in the embedded account's log, and their explanations."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -72,7 +73,8 @@ def _expected(home: Home) -> frozenset[str]:
 
 def _call(event: Event) -> list[object]:
     """What tells a refused call from others, whenever it is made."""
-    who = event["userIdentity"].get("arn")  # the keys of a session change
+    # A role's sessions have new keys each time, and the names that learners choose.
+    who = re.sub("(:assumed-role/[^/]+).*", r"\1", event["userIdentity"].get("arn", ""))
     return [who, *map(event.get, ("eventName", "requestParameters", "errorCode"))]
 
 
