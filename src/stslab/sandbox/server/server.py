@@ -220,16 +220,12 @@ class _Request(cheroot.HTTPRequest):
         self.started_request = True
         self.conn.rfile.within(_HEAD_SECONDS)
         try:
-            head = read_head(self.conn.rfile)
-            if head is None:
-                return
-            self.head = head
-            self.server.require_own_name(head.host)
+            if head := read_head(self.conn.rfile):
+                self.head = head
+                self.server.require_own_name(head.host)
+                self.close_connection, self.ready = not head.keep_alive, True
         except ApiFault as refusal:
             self._refuse(refusal)
-            return
-        self.close_connection = not head.keep_alive
-        self.ready = True
 
     def respond(self) -> None:
         length = MAX_BODY if self.head.length is None else self.head.length

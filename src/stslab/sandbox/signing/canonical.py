@@ -175,7 +175,10 @@ def basic_time(text: str) -> datetime | None:
         return None
 
 
-_HTTP_DATE = re.compile(r"\w+, \d+ \w+ \d{4} .+|\w+, \d+-\w+-\d+ .+|\w+ \w+ +\d+ [\d:]+ \d{4}")
+_HTTP_DATE = re.compile(
+    r"(?i)(mon|tue|wed|thu|fri|sat|sun)\w*"
+    r"(, +\d+( \w+ \d{4,5}|-\w+-\d+) \d+:\d+:\d+ +(\w{3}|[+-]\d{4})| \w+ +\d+ \d+:\d+:\d+ +\d{4})"
+)
 
 
 def header_time(text: str) -> datetime | None:

@@ -93,3 +93,12 @@ def test_only_buckets_have_logs_and_only_objects_torrents(
         operation(HttpRequest(method, "/bucket", ((argument, ""),), argument, (), b""), where)
     assert (refused.value.code, refused.value.status) == (code, 400)
     assert refused.value.message.startswith(("There is no such thing", "Requesting the torrent"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_only_keys_have_uploads(method: str) -> None:
+    """S3's answers as measured on September 29, 2026 (brekkylab/backlot, routers/s3.py)."""
+    sent = HttpRequest(method, "/bucket", (("uploadId", "x"),), "uploadId=x", (), b"")
+    with pytest.raises(ApiFault, match="A key must be specified") as refused:
+        operation(sent, Address("bucket"))
+    assert (refused.value.code, refused.value.status) == ("InvalidRequest", 400)
