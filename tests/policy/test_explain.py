@@ -159,6 +159,18 @@ FOUND = [
     (PolicyKind.IDENTITY, deny(Condition={"Bool": {"aws:SecureTransport": []}}), "values-missing"),
     (PolicyKind.IDENTITY, allow("s3:GetObjekt"), "action-unknown"),
     (PolicyKind.IDENTITY, allow("nosuch:Get*"), "action-unknown"),
+    *(
+        (PolicyKind.IDENTITY, allow(["s3:Get*", action], resource), "resource-other")
+        for action, resource in (
+            ("s3:ListBucket", "arn:aws:s3:::shop/*"),
+            ("s3:listbucket", ["arn:aws:s3:::shop/*", "arn:aws:s3:::${aws:username}/a"]),
+            ("s3:GetObject", "arn:aws:s3:::shop"),
+            ("s3:ListAllMyBuckets", "arn:aws:s3:::*"),
+            ("iam:ListRoles", "arn:aws:iam::*:role/*"),
+            ("sts:AssumeRole", "arn:aws:iam::111122223333:user/ana"),
+        )
+    ),
+    (PolicyKind.SCP, deny("s3:ListBucket", "arn:aws:s3:::shop/*"), "resource-other"),
     (
         PolicyKind.IDENTITY,
         allow(Condition={"StringEquals": {"s3:nosuchkey": "x"}}),
@@ -239,6 +251,14 @@ QUIET = [
     (PolicyKind.TRUST, TRUSTED),
     (PolicyKind.IDENTITY, allow("s3:Get*", "arn:aws:s3:::shop/${aws:username}/*")),
     (PolicyKind.IDENTITY, allow(["*", "S3:getobject"])),
+    *(
+        (PolicyKind.IDENTITY, allow(["s3:GetObject", "s3:ListBucket"], resource))
+        for resource in (
+            ["arn:aws:s3:::shop", "arn:aws:s3:::shop/*"],
+            "arn:aws:s3:::shop*",
+            "arn:*:s3:::shop?${aws:username}",
+        )
+    ),
     (
         PolicyKind.IDENTITY,
         allow(
