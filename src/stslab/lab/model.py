@@ -83,9 +83,9 @@ def _ask(value: object) -> str | None:
     """``true`` as an empty text, else the concept that the prediction is about."""
     if isinstance(value, bool):
         return "" if value else None
-    if isinstance(value, str) and value:
-        return value
-    raise ValueError("Write true, or a few words about the question's concept.")
+    if isinstance(value, str) and value.lower() not in ("", "yes", "no", "on", "off"):
+        return value  # those are texts in YAML 1.2
+    raise ValueError("Write true or false, or a few words about the question's concept.")
 
 
 class Part(
