@@ -189,7 +189,7 @@ def _unknown_action(pattern: str) -> _Broken:
 
 
 def _idle_actions(statement: Statement, _policy: Policy) -> _Broken:
-    """ "Policy summary (list of services)": "actions do not have an applicable resource"."""
+    """As "Policy summary (list of services)" warns: actions without an applicable resource."""
     resources = listed(statement.source.get("Resource", []))
     for action in listed(statement.source.get("Action", [])):
         # Of other services, and of resources in a region, AWS's tables are not complete.
