@@ -185,6 +185,7 @@ def header_time(text: str) -> datetime | None:
     """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or a date of RFC 9110; else None."""
     if basic := basic_time(text):
         return basic
+    text = re.sub(r"GMT([+-]\d\d):(?=\d\d$)", r"\1", text)
     try:
         time = parsedate_to_datetime(text if _HTTP_DATE.fullmatch(text) else "")
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
