@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -18,11 +17,9 @@ from stslab.vocabulary import LATEST, PolicyKind
 
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
 
-_SURE: Final = ("iam:", "s3:", "sts:")
 _GITHUB: Final = "token.actions.githubusercontent.com"
 _VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
 _NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
-_OPEN: Final = re.compile(r"\?|\$\{.*?\}")  # what stands in a pattern for any text, besides *
 _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 # An address of RFC 1918 or RFC 4193.
 _PRIVATE: Final = re.compile(r"(10|192\.168|172\.(1[6-9]|2\d|3[01]))\.|(?i:f[cd]..:)")
@@ -191,24 +188,24 @@ def _unknown_action(pattern: str) -> _Broken:
 def _idle_actions(statement: Statement, _policy: Policy) -> _Broken:
     """As "Policy summary (list of services)" warns: actions without an applicable resource."""
     resources = listed(statement.source.get("Resource", []))
-    for action in listed(statement.source.get("Action", [])):
-        # Of other services, and of resources in a region, AWS's tables are not complete.
-        known = action.lower().startswith(_SURE) and all("::" in each for each in resources)
-        unfit = [says for each in resources for says in _unfit(action, each)] if known else []
-        if unfit and len(unfit) == len(resources):  # each says one thing at most
+    # Of other services, and of resources in a region, AWS's tables are not complete.
+    sure = bool(resources) and all("::" in each for each in resources)
+    for action in listed(statement.source.get("Action", [])) if sure else ():
+        unfit = [says for each in resources for says in _unfit(action, each)]
+        if action.lower().startswith(("iam:", "s3:", "sts:")) and len(unfit) == len(resources):
             yield unfit[0]
 
 
 def _unfit(action: str, resource: str) -> _Broken:
     """What to say if the action never has such a resource, perhaps a pattern."""
-    pattern, types = _OPEN.sub("*", resource), catalogue.resource_types(action)
+    pattern = _VARIABLE.sub("*", resource).replace("?", "*")
+    types = catalogue.resource_types(action)
     if not catalogue.can_have(action, pattern):
         yield _says("resource-other/never", action=action, resource=resource)
     elif types and pattern.startswith("arn:aws:s3:::") and ("/" in pattern or "*" not in pattern):
-        kind, wanted = ("an object", "a bucket") if "/" in pattern else ("a bucket", "an object")
-        if kind.split()[1] not in types:
-            names = {"action": action, "wanted": wanted, "resource": resource, "kind": kind}
-            yield _says("resource-other/kind", **names)
+        kind = "object" if "/" in pattern else "bucket"
+        if kind not in types:
+            yield _says(f"resource-other/{kind}", action=action, resource=resource)
 
 
 def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Finding]:
@@ -217,8 +214,8 @@ def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Find
     types = catalogue.resource_types(action)
     if resource == "*" and types:
         yield Finding(*_says("resource-missing", action=action, types=", ".join(sorted(types))))
-    for each in (*_unfit(action, resource), *chain.from_iterable(map(_unknown_key, keys))):
-        yield Finding(*each)
+    yield from (Finding(*each) for each in _unfit(action, resource))
+    yield from (Finding(*each) for key in keys for each in _unknown_key(key))
 
 
 def left_out(policy: Policy, action: str, keys: Iterable[str]) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """The refusals in the embedded account's log, and their explanations."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -73,8 +72,8 @@ def _expected(home: Home) -> frozenset[str]:
 
 def _call(event: Event) -> list[object]:
     """What tells a refused call from others, whenever it is made."""
-    # A role's sessions have new keys each time, and the names that learners choose.
-    who = re.sub("(:assumed-role/[^/]+).*", r"\1", event["userIdentity"].get("arn", ""))
+    # The keys of a role's session change, and its name, which follows the colon.
+    who = str(event["userIdentity"].get("principalId")).partition(":")[0]
     return [who, *map(event.get, ("eventName", "requestParameters", "errorCode"))]
 
 

@@ -114,11 +114,11 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
                 say_where(workspace.paper, opened, "Looking at a real account")
         runner = opened.runner(loaded, workspace.journal, workspace.render, How.BY_NAME)
         run = runner.look_back()
-        cleaned = run is not None and run.state is RunState.CLEANED
-        gone = tuple(each.id for each in loaded.stages if each.cleanup and cleaned)
-        if run is None or (cleaned and not gone):
+        if run is None:
             raise nothing
         done, here = runner.stages_done, runner.past.stage
+        cleaned = run.state is RunState.CLEANED
+        gone = tuple(each.id for each in loaded.stages if each.cleanup and cleaned)
         last = gone or ((here,) if here else done[-1:])
         stages = chosen or (dict.fromkeys((*done, *gone)) if every else last)
         if not stages:

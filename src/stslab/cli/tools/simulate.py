@@ -55,11 +55,10 @@ def command(
 ) -> int:
     """Decide whether policies allow a request, offline, and explain the decision.
 
-    A PATH is a file with a policy's JSON, also as an aws command prints it, the ARN of a policy
-    that AWS manages, or - for stdin. Give --context several times for several keys (the same key
-    twice makes a multivalued key), and --policy, --boundary, --session-policy, --scp and --rcp
-    for several policies. With --cases, each input line is a case in JSON (stslab help cases), and
-    each output line its decision; exit code 2 if a case can't be read.
+    A PATH is a policy's JSON, also as an aws command prints it, the ARN of a policy that AWS
+    manages, or - for stdin. --context and the options for policies may be given several times;
+    the same key twice makes a multivalued key. With --cases, each input line is a case in JSON
+    (stslab help cases), and each output line its decision; exit code 2 if one can't be read.
     """
     if cases is not None:
         given = [name for name, one in asked.items() if one and (name, one) != ("resource", "*")]

@@ -234,14 +234,13 @@ class Runner:
         """
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         begun = past.held() | {each.stage for each in past.every(records.Entered)}
-        if self.run.state is RunState.CLEANED:  # by `stslab cleanup`, as its last stage would
-            begun |= {each.id for each in self.lab.stages if each.cleanup}
+        cleaned = self.run.state is RunState.CLEANED and not stage.cleanup
         if not (stage.cleanup or stage.id in begun):
             raise UsageError(f"The run has not begun {stage.id} yet.", "Go on: stslab run")
         for number, check in enumerate(stage.checkpoint):
             if not check.operation.startswith(operations):
                 continue
-            by = changed_by(self.lab, stage, check, begun)
+            by = changed_by(self.lab, stage, check, begun) or "cleanup" * cleaned
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
