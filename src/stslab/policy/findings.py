@@ -168,11 +168,6 @@ def _limits(condition: Condition) -> bool:
     return not (true_without or everything or test.operator.negated or condition.asks_presence)
 
 
-def _unknown_actions(statement: Statement, _policy: Policy) -> _Broken:
-    for pattern in listed(statement.source[statement.action.name]):
-        yield from _unknown_action(pattern)
-
-
 def _unknown_action(pattern: str) -> _Broken:
     """What to say if it is not in the Service Authorization Reference."""
     vendor = pattern.partition(":")[0]
@@ -185,14 +180,16 @@ def _unknown_action(pattern: str) -> _Broken:
         yield _says("action-unknown/service", vendor=vendor, action=pattern)
 
 
-def _idle_actions(statement: Statement, _policy: Policy) -> _Broken:
-    """As "Policy summary (list of services)" warns: actions without an applicable resource."""
+def _doubtful_actions(statement: Statement, _policy: Policy) -> _Broken:
+    """Unknown ones, and those "without an applicable resource" (the page "Policy summary")."""
     resources = listed(statement.source.get("Resource", []))
     # Of other services, and of resources in a region, AWS's tables are not complete.
-    sure = bool(resources) and all("::" in each for each in resources)
-    for action in listed(statement.source.get("Action", [])) if sure else ():
-        unfit = [says for each in resources for says in _unfit(action, each)]
-        if action.lower().startswith(("iam:", "s3:", "sts:")) and len(unfit) == len(resources):
+    sure = not statement.action.negated and all("::" in each for each in resources)
+    for action in listed(statement.source[statement.action.name]):
+        yield from _unknown_action(action)
+        home = sure and action.lower().startswith(("iam:", "s3:", "sts:"))
+        unfit = [says for each in resources for says in _unfit(action, each)] if home else []
+        if unfit and len(unfit) == len(resources):
             yield unfit[0]
 
 
@@ -242,8 +239,7 @@ _RULES: Final = (
     _any_subject,
     _way_in,
     _passes_any_role,
-    _unknown_actions,
-    _idle_actions,
+    _doubtful_actions,
 )
 
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")

@@ -71,8 +71,7 @@ def _expected(home: Home) -> frozenset[str]:
 
 
 def _call(event: Event) -> list[object]:
-    """What tells a refused call from others, whenever it is made."""
-    # The keys of a role's session change, and its name, which follows the colon.
+    """What tells a refused call from others, whichever session of a role makes it, and when."""
     who = str(event["userIdentity"].get("principalId")).partition(":")[0]
     return [who, *map(event.get, ("eventName", "requestParameters", "errorCode"))]
 
