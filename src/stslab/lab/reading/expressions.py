@@ -76,6 +76,8 @@ def query(text: str) -> tuple[Tree, tuple[Hole, ...]]:
     if len(text) > LONGEST:
         message = f"This expression is longer than {LONGEST} characters."
         raise BadExpression(message, 0, "Make it shorter.")
+    if unfit := UNFIT.search(text):  # it could be taken for a placeholder
+        raise BadExpression(NO_TEXT, unfit.start(), LEAVE_OUT)
     found = holes(text)
     return _parsed(_with_placeholders(text, found)), found
 
