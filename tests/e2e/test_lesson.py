@@ -164,7 +164,12 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("Typing replaces it; the arrow keys edit it.", "admin $ aws iam create-user")
     terminal.key("\x1a\x1b[15~")  # Ctrl-Z and F5 change nothing on the line
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
-    terminal.wait("who=admin user=sts-test-user-", "The step is not done yet")
+    terminal.wait("who=admin user=sts-test-user-", "admin $ aws iam create-user")
+    terminal.enter("aws iam list-users >/dev/null; echo look''ed")
+    text = terminal.wait("\nlooked\n", "admin $ aws iam create-user")
+    assert "The step is not done yet" not in text
+    terminal.enter("aws iam create-user --user-name other >/dev/null")
+    terminal.wait("\nThe step is not done yet: there is no IAM user", "admin $ aws iam create-user")
     lines = (
         ("cd /; MINE=1; echo mov''ed", "moved"),
         ("echo now=$PWD.$MINE.", "now=/.1."),
@@ -184,7 +189,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("behind", "You made by hand what the step makes, so the step is done.")
     terminal.enter()
     terminal.wait("admin $ aws iam create-access-key")
-    terminal.enter("true")
+    terminal.enter("aws iam create-access-key --user-name other >/dev/null")
     terminal.wait("must hold what it makes. The command\nputs it there if it is unchanged.")
 
 
@@ -327,8 +332,12 @@ def test_ctrl_c_ends_a_command_or_drops_a_line_before_it_leaves(opened: Open) ->
     terminal.enter("echo sleep''ing; sleep 50; echo not he''re")
     terminal.wait("\nsleeping")
     terminal.key("\x03")
-    text = terminal.wait("The step is not done yet", "admin $ aws iam create-user")
+    text = terminal.wait("^C\n\nEnter runs it.", "admin $ aws iam create-user")
     assert "not here" not in text
+    terminal.enter("aws iam create-user --user-name other --output text; sleep 50")
+    terminal.wait("   other")
+    terminal.key("\x03")
+    terminal.wait("^C\nThe step is not done yet", "admin $ aws iam create-user")
     terminal.key("aws iam lst-users")
     terminal.wait("admin $ aws iam lst-users")
     terminal.key("\x03")

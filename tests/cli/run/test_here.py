@@ -26,8 +26,9 @@ def test_only_an_embedded_account_has_a_name(tmp_path: Path, kind: str, place: s
 def here(folder: Path, kind: str = "sandbox") -> Here:
     info = SimpleNamespace(account="111122223333", region="us-east-1")
     opened: Any = SimpleNamespace(kind=kind, target=SimpleNamespace(info=info), decide=None)
-    opened.hand, opened.profiles = None, SimpleNamespace()
-    workspace: Any = SimpleNamespace(home=Home(folder, "exam"))
+    opened.hand, opened.profiles = None, SimpleNamespace(written=tuple)
+    journal = SimpleNamespace(written_by_others=0)
+    workspace: Any = SimpleNamespace(home=Home(folder, "exam"), journal=journal)
     runner: Any = SimpleNamespace(lab=load_lab("assume-role"))
     return Here(workspace, opened, runner)
 

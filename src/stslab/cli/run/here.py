@@ -21,8 +21,9 @@ from stslab.cli.accounts import OpenAccount
 from stslab.cli.run.refusals import explained
 from stslab.cli.workspace import Workspace
 from stslab.durations import spoken
+from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
-from stslab.lesson.byhand import ByHand, is_own
+from stslab.lesson.byhand import ByHand, called, is_own
 from stslab.lesson.faults import Faults
 from stslab.render.terminal.paper import Paper
 from stslab.render.why import GRADES, show_grade
@@ -85,7 +86,7 @@ class Here:
         self._brief = describer(self.lab, keep=self.workspace.home.root / "shown")
         self._log = Tail(self.workspace.home.sandbox)
         self._folder, self._own_names = Path.cwd(), dict[str, str]()
-        self._last: tuple[int, ...] = ()
+        self._last, self.tried = tuple[int, ...](), False
         self._status: tuple[object, float, str] = ((), 0.0, "")
 
     def names(self) -> dict[str, str]:
@@ -132,10 +133,14 @@ class Here:
             self.opened.hand.begin(self.runner.run.id, keys)
 
     def happened(self) -> bool:
-        """Whether another process called, or wrote the journal or a profile, since last time."""
-        theirs, before = not all(map(is_own, self._log.read())), self._last
+        """Whether another process called, or wrote the journal or a profile, since last time.
+
+        Then ``tried`` says whether it was more than a look.
+        """
+        theirs, before = [one for one in self._log.read() if not is_own(one)], self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
-        return bool(before) and (theirs or self._last != before)
+        self.tried = self._last != before or any(map(changes, map(called, theirs)))
+        return bool(before) and (bool(theirs) or self._last != before)
 
     def shell(self, line: str, who: str) -> str:
         """Run a line as a profile, in bash if there is one, else in sh. Return advice, or "".
@@ -145,20 +150,21 @@ class Here:
         """
         self.take_turn()
         opened, own_names = self.opened, self._own_names
-        changes = environment.variables(opened.profiles, opened.target.info.region)
-        applied = environment.applied(changes)
+        ours = environment.variables(opened.profiles, opened.target.info.region)
+        applied = environment.applied(ours)
         own = str(Path(sys.executable).parent)  # has stslab itself, and its extra `cli`
         path = os.pathsep.join(filter(None, [applied.get("PATH"), own]))
         environ = {**applied, "PATH": path, **self.names(), "AWS_PROFILE": who, **own_names}
         environ.pop("BASH_ENV", None)  # a file that bash would run first
         where = self._folder if self._folder.is_dir() else None
+        self.happened()  # ``tried`` is about what follows
         with TemporaryFile("r+", errors="surrogateescape") as ended:  # it holds secrets: no name
             number = ended.fileno()
             note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             does = f'_line=" $1"; shift; trap {shlex.quote(note)} EXIT; set -a; eval "$_line"'
             stops = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends only the command
             try:
-                subprocess.run(
+                done = subprocess.run(
                     ["bash", "-c", does, "bash", line],  # as its errors name it; line 1 of them
                     executable=_shell(),
                     env=environ,
@@ -170,6 +176,8 @@ class Here:
                 return f"The shell can't run that: {error.strerror}."
             finally:
                 signal.signal(signal.SIGINT, stops)
+            if done.returncode == -signal.SIGINT:
+                self.workspace.paper.blank()  # what is said next begins below the terminal's "^C"
             ended.seek(0)
             here, *after = ended.read().split("\0")
         self._folder = Path(here or self._folder)
