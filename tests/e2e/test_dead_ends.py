@@ -158,7 +158,7 @@ def test_a_trust_policy_that_was_changed_by_hand_is_shown_with_what_puts_it_back
     begun.asks_aws("iam", "update-assume-role-policy", *role)
     terminal = opened("run", "--to", "verify-access", columns=200, lines=50)
     to_the_stage(terminal, "See what the session may do")
-    screen = terminal.wait("is not as the step makes it", "Enter goes on")
+    screen = terminal.wait("differs from the lab's", "Enter goes on")
     assert '"Principal": {"AWS": "*"}' in screen
     assert "TheLabsUserOfThisAccount" in screen
     assert "update-assume-role-policy" in screen
@@ -186,7 +186,7 @@ def test_a_command_of_ones_own_counts_if_it_does_what_the_step_does(
     terminal.wait("aws iam put-user-policy")
     terminal.key("\x15")
     terminal.enter(by_hand(machine).replace('"Allow"', '"Deny"'))
-    terminal.wait("is not as the step makes it", '"Effect": "Deny"')
+    terminal.wait("differs from the lab's", '"Effect": "Deny"')
     terminal.key("\x15")
     terminal.enter(by_hand(machine))
     terminal.wait("it is done, by hand", "Enter goes on")

@@ -279,7 +279,7 @@ def test_what_was_made_otherwise_is_made_anew_by_the_steps_command(
         " --parameters ParameterKey=UserName,ParameterValue=admin"
         " ParameterKey=BucketName,ParameterValue=$BUCKET >/dev/null; echo mad''e"
     )
-    terminal.wait("made", "is not as the step makes it", "--tags")
+    terminal.wait("made", "differs from the lab's", "--tags")
     terminal.enter()
     text = terminal.wait("question 3 of")
     assert "failed" not in text
@@ -316,10 +316,12 @@ def test_what_a_wide_policy_keeps_from_being_done_is_said_again_after_the_task(
     wide = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}})
     user = "aws iam put-user-policy --user-name $STS_USER"
     terminal.enter(f"{user} --policy-name V --policy-document '{wide}'")
-    terminal.wait("! This must hold too", "inline policy V of user", "admin $")
+    terminal.wait("! This should be true, and is not", "inline policy V of user", "admin $")
     task = f"{user} --policy-name StsAssumePolicy --policy-document {ALLOW}"
     terminal.enter(f"{task}; clear; echo task do''ne")
-    text = terminal.wait("task done", "! This must hold too", "inline policy V of user", "admin $")
+    text = terminal.wait(
+        "task done", "! This should be true, and is not", "inline policy V of user", "admin $"
+    )
     assert "✔" not in text
     terminal.enter("quit")
     assert terminal.ended() == 0

@@ -47,12 +47,12 @@ def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
     watch = opened("watch", lines=40)
     watch.wait(
         "stslab break   5/6  Find the fault, and fix it",
-        "This must hold too: assumed may put an object.",
+        "This should be true, and is not: assumed may put an object.",
     )
     broken.enter("solve")
     broken.wait("All is as it should be.")
     watch.wait("✔ Since this morning")
-    assert "This must hold too" not in watch.text
+    assert "This should be true, and is not" not in watch.text
 
 
 def test_planting_a_fault_is_not_followed(opened: Open) -> None:

@@ -219,7 +219,9 @@ def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InMemoryAccoun
             hand.runner.do(stage, at)
         assert hand.look(stage).notes == ()
         log += [change] * 4
-        assert hand.look(stage).notes == ("This must hold too: The user has a device.",)
+        assert hand.look(stage).notes == (
+            "This should be true, and is not: The user has a device.",
+        )
         call(account, "iam.CreateVirtualMFADevice", VirtualMFADeviceName=phone)
         told = hand.look(stage)
         assert [one.done for one in told.tasks] == [True, True, True, True, False]

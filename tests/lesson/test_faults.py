@@ -191,7 +191,9 @@ def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
         call = asks.write({**asks.document, "Statement": [{**statement, "Resource": "*"}]})
         assert isinstance(account.call(call), Answer)
         (wider,) = (one.says for one in bench.remaining(fault))
-        assert wider.startswith("This must hold too: The user's policies allow no other role")
+        assert wider.startswith(
+            "This should be true, and is not: The user's policies allow no other role"
+        )
         assert isinstance(account.call(asks.write(asks.document)), Answer)
         surplus = {"UserName": asks.names["UserName"], "PolicyName": "Mine"}
         document = json.dumps(

@@ -92,7 +92,7 @@ def story() -> list[events.Event]:
             "assume-role", "Assume the role", 0, "The session has expired (profile assumed)", True
         ),
         events.StepDrifted(
-            "deploy-role", "Make the role", 0, "IAM role lab is not as the step makes it", False,
+            "deploy-role", "Make the role", 0, "IAM role lab differs from the lab's", False,
             (events.Difference("AssumeRolePolicyDocument", ('{"Effect": "Allow"}',), ()),),
             (PUT_POLICY,),
         ),

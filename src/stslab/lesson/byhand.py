@@ -37,7 +37,7 @@ GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
-_HOLD = "This must hold too: {}."
+_HOLD = "This should be true, and is not: {}."
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class ByHand:
         """Note a thing that exists, but not as the step would make it."""
         if isinstance(event, StepDiffers):
             known = (one for one in event.differences if one.found)
-            found = (f"{one.what}: {', '.join(one.found)}" for one in known)
+            found = (f"Its {one.what}: {', '.join(one.found)}" for one in known)
             self.differing.append(". ".join((event.what, *found)) + ".")
 
     def look(self, stage: Stage) -> StageTasks:

@@ -206,7 +206,9 @@ class Faults:
                 self.runner.check_stage(stage, "" if stage == fault.after else "Simulate")
         except StslabError as error:
             claims = error.message.rpartition("does not hold: ")[2]
-            still.append(Lack(f"This must hold too: {claims}", "", self.runner.checks.allowing))
+            still.append(
+                Lack(f"This should be true, and is not: {claims}", "", self.runner.checks.allowing)
+            )
         return tuple(still)
 
     def _too_wide(self) -> Iterator[str]:

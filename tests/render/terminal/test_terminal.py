@@ -64,6 +64,13 @@ def test_colour_is_never_the_only_sign():
     assert "✘ The stack is complete" in plain
 
 
+def test_without_colour_a_title_does_not_run_into_the_sentence_about_it():
+    role = events.StepDrifted("s", "Make the role", 0, "IAM role lab is gone", True)
+    user = events.StepDiffers("s", "Make the user", "IAM user u differs from the lab's", ())
+    assert drawn([user]).strip() == "! Make the user: IAM user u differs from the lab's"
+    assert drawn([role]).strip().startswith("! Make the role: IAM role lab is gone\n")
+
+
 def test_a_denial_that_is_expected_is_shown_as_a_success_with_aws_message():
     text = drawn([events.CheckStarted("s", "x", ASSUME), denied_check()], 400)
     assert "✔ The user may not assume it yet  as sts" in text

@@ -62,7 +62,7 @@ class TerminalRenderer(Paper):
         draw_drift(self, event, self.describe)
 
     def step_differs(self, event: events.StepDiffers) -> None:
-        self.line("warning", event.what, aside=event.title)
+        self.line("warning", f"{event.title}: {event.what}")
         _differences(self, event.differences)
 
     def step_finished(self, event: events.StepFinished) -> None:
@@ -267,7 +267,7 @@ class TerminalRenderer(Paper):
 def draw_drift(paper: Paper, event: events.StepDrifted, describe: Describe) -> None:
     """A step's work that was changed since: the differences, and how to restore it."""
     paper.blank()
-    paper.line("warning", event.what, aside=event.title)
+    paper.line("warning", f"{event.title}: {event.what}")
     _differences(paper, event.differences)
     if event.again:
         paper.prose("It will be done again.", indent=2)

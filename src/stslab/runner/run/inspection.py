@@ -147,7 +147,7 @@ class Inspection:
             fix: tuple[Call, ...] = ()
             if effect.put_back and differing[0].what.endswith("Document"):
                 fix = (self._fix(thing, *effect.put_back, params),)
-            return Seen(f"{name} is not as the step makes it", False, differing, fix)
+            return Seen(f"{name} differs from the lab's", False, differing, fix)
         inside = self._inside(thing, params, anew=anew) if thing.kind == STACK else ()
         return next((each for each in inside if each.what), _AS_IT_WAS)
 

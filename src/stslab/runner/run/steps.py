@@ -276,7 +276,7 @@ class Steps:
                 return Answer(adopted)
             if made_by_hand(work, thing):
                 work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
-                other = f"The {thing.label} that you made is not as the step makes it."
+                other = f"The {thing.label} that you made differs from the lab's."
                 hint = "It is removed, and made as the step says."
                 self._emit(events.Notice("info", other, hint))
                 return None
