@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -262,9 +263,14 @@ def test_the_list(machine: Machine) -> None:
     titles = [row["title"] for row in rows if row["derived"]]
     assert max(map(len, titles)) < 200
     assert any("and more is refused too" in title for title in titles)
-    lines = machine.stslab("break", "assume-role", "--list").out.splitlines()
-    assert "Each of these has another cause." in "\n".join(lines)
-    texts = "\n".join(line if line[:1] == " " else "" for line in lines).split("\n\n")
-    assert len(texts) == len({*texts})  # those that look the same are listed together
+    for lab in labs:
+        text = machine.stslab("break", lab, "--list").out
+        assert text.count("\n") < 24 - 2  # below the command, above the next one
+        told = " ".join(text.split())
+        for each in (row for row in rows if row["lab"] == lab):
+            assert re.search(rf"\b{each['id']}\b", told)
+            assert each["derived"] or f"{each['id']}: {each['title']}" in told
+        said = re.findall(r": ([^:]+?)(?= d-|$)", told)
+        assert len(said) == len({*said})  # those that look the same are listed together
     for wrong in (("--fault", "a", "--seed", "1"), ("--json",), ()):
         assert machine.stslab("break", *wrong).code == 2

@@ -12,6 +12,10 @@ from stslab.lab.model import Lab
 from stslab.render.terminal.paper import paper_on
 from stslab.runner.journal.records import RunFault
 
+_BELOW = (
+    "Where there are several ids, the faults look the same and have different causes. Those with"
+    ' d- are derived from the lab: "Since this morning ..., and nobody knows of a change."'
+)
 DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 
 
@@ -23,17 +27,22 @@ def list_faults(lab: str, *, as_json: bool) -> None:
         known = kept("faults.json").get(loaded.sha256)
         if known is None and sys.stderr.isatty():
             click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
-        alike = dict[tuple[str, bool], list[str]]()  # ids of the faults that look the same
+        alike = dict[str, list[str]]()  # ids of the faults that look the same
         for fault in proved(loaded) if known is None else known:
-            alike.setdefault((fault["title"], fault["derived"]), []).append(fault["id"])
+            said = fault["title"]
+            if fault["derived"]:  # what is the same in each is said once, below
+                said = said.removeprefix("Since this morning ").partition(", and nobody")[0]
+            alike.setdefault(said, []).append(fault["id"])
             rows.append({"id": fault["id"], "lab": loaded.id, **fault})
-        for (title, derived), ids in alike.items() if not as_json else ():
-            paper.prose(f"{', '.join(ids)}  ({loaded.id}{', derived' if derived else ''})")
-            causes = " Each of these has another cause." if ids[1:] else ""
-            paper.prose(f"{title}{causes}", indent=2)
+        if alike and not as_json:
+            paper.prose(f"{loaded.title} ({loaded.id})", style="bold")
+        for said, ids in alike.items() if not as_json else ():
+            paper.prose(f"{', '.join(ids)}: {said}", indent=2)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-    elif not rows:
+    elif rows:
+        paper.prose(_BELOW)
+    else:
         click.echo(f"No fault can be proved. {DECLARE}", err=True)
 
 
