@@ -421,6 +421,7 @@ WORDS = {
     "why": "Nothing was refused in this run yet.",
     "copy": "aws sts get-caller-identity",
     "hint": "A digit answers",
+    "hi": "There is no further hint at a question.",
 }
 
 

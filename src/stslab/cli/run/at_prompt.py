@@ -39,6 +39,7 @@ class AtPrompt:
         self.line = ""  # the shown command, as `copy` gives it: with its profile
         self.verdict = UNKNOWN  # the account's, on the call of that command
         self.asks = frozenset[access.Key]()  # the cells of the next questions: they are hidden
+        self._hinted: Scene | None = None  # the last question at which a hint was asked for
         self._instead = ""  # a word that was entered between the parts of a long text
 
     def enter(self, scene: Scene, does: str) -> None:
@@ -148,7 +149,8 @@ class AtPrompt:
         if word == "more":
             return TEXTS["later"]
         shown = any(met.documents for met in scene.evidence.values())
-        return TEXTS["compare" if shown else "no policy"]
+        told, self._hinted = scene is self._hinted, scene
+        return TEXTS["no more" if told else "compare" if shown else "no policy"]
 
     # The question before a check, and its answer
 
