@@ -1100,6 +1100,10 @@ def test_a_refusal_that_a_check_expected_is_named_and_no_change_is_advised(accou
         )
     assert (told(expected)["expected"], bool(told(expected)["changes"])) == (True, True)
     assert not told(unexpected)["expected"]
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        account.client("iam", "admin").get_user(UserName="nobody")
+    account.client("iam", "admin").list_users()  # it is corrected, and still the last failure
+    assert told()["request"]["errorCode"] == "NoSuchEntity"
     by_hand = refused(checks)  # the same call, by the learner
     assert (told()["request"]["requestID"], told()["expected"]) == (by_hand, False)
 

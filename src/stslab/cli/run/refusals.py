@@ -1,6 +1,6 @@
 """The refusals in the embedded account's log, and their explanations."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice, takewhile
@@ -37,7 +37,8 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
     def events() -> Iterator[Event]:
         return takewhile(lambda event: str(event["eventTime"]) >= since, newest_first(folder))
 
-    event = _with_id(folder, request_id) if request_id else _newest_failure(events())
+    expected = _expected(home)
+    event = _with_id(folder, request_id) if request_id else _newest_failure(events(), expected)
     if event is None:
         return None
     told = explain(
@@ -46,7 +47,6 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
         events=partial(newest_first, folder),
         may=partial(_who_may, home, event),
     )
-    expected = _expected(home)
     told["expected"] = event["requestID"] in expected
     if not request_id and (told["expected"] or not _is_met(event)):
         told["changes"] = [] if told["expected"] else told["changes"]
@@ -99,15 +99,19 @@ def _who_may(home: Home, event: Event) -> list[str]:
     return []  # the account did not answer for all of them
 
 
-def _newest_failure(events: Iterable[Event]) -> Event | None:
-    """The newest refusal, or the learner's last call if it is newer and failed in another way."""
-    last_call = True
+def _newest_failure(events: Iterable[Event], expected: Collection[object]) -> Event | None:
+    """The newest refusal, or the learner's last call if it is newer and failed in another way.
+
+    Any newer failure of the learner's counts more than a refusal that a check expected.
+    """
+    last_call, failed = True, None
     for event in events:
         theirs = is_by_learner(event)
-        if _is_met(event) or (theirs and last_call and "errorCode" in event):
-            return event
-        last_call = last_call and not theirs
-    return None
+        fails = theirs and "errorCode" in event
+        if _is_met(event) or (fails and last_call):
+            return (failed or event) if event["requestID"] in expected else event
+        last_call, failed = last_call and not theirs, failed or (event if fails else None)
+    return failed
 
 
 def _with_id(folder: Path, request_id: str) -> Event:
