@@ -37,7 +37,7 @@ GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
-_HOLD = "This should be true, and is not: {}."
+HOLD = "This should be true, and is not: {}."
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -141,7 +141,7 @@ class ByHand:
                 held, allowing = checks.try_again(stage, number).held, checks.allowing
             if not held:
                 limits = bool(check.fails) or check.operation.startswith("Simulate")
-                yield Lack(_HOLD.format(check.says), check.identity, allowing, limits)
+                yield Lack(HOLD.format(check.says), check.identity, allowing, limits)
 
     def _standing(
         self,
@@ -333,7 +333,7 @@ def missing(
     for cell in cells:
         allowed, should = cell.verdict.allowed, cell.expected.allowed
         if cell.key in own and allowed != should:
-            says = _HOLD.format(f"{cell.who} {'may' if should else 'may not'} {cell.says}")
+            says = HOLD.format(f"{cell.who} {'may' if should else 'may not'} {cell.says}")
         elif allowed and not should:
             says = f"More is allowed than the stage asks for: {cell.who} may {cell.says}."
         else:

@@ -19,7 +19,7 @@ from stslab.errors import NotOwn, RunError, StslabError
 from stslab.kinds.table import rows
 from stslab.lab.references import evaluate
 from stslab.lesson import access
-from stslab.lesson.byhand import Lack, make
+from stslab.lesson.byhand import HOLD, Lack, make
 from stslab.lesson.evidence import call_of, statements
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Broken, RunFault
@@ -206,9 +206,8 @@ class Faults:
                 self.runner.check_stage(stage, "" if stage == fault.after else "Simulate")
         except StslabError as error:
             claims = error.message.rpartition("does not hold: ")[2]
-            still.append(
-                Lack(f"This should be true, and is not: {claims}", "", self.runner.checks.allowing)
-            )
+            says = HOLD.format(claims.removesuffix("."))
+            still.append(Lack(says, "", self.runner.checks.allowing))
         return tuple(still)
 
     def _too_wide(self) -> Iterator[str]:

@@ -72,11 +72,11 @@ OPEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"])  # with bash, and with sh alone
+@pytest.mark.parametrize("shell", ["bash", "/bin/sh"])
 def test_a_text_goes_on_where_a_shell_waits_for_more(
-    monkeypatch: pytest.MonkeyPatch, path: str
+    monkeypatch: pytest.MonkeyPatch, shell: str
 ) -> None:
-    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr("stslab.cli.run.here._SHELL", shell)
     assert [text for text in WHOLE if goes_on(text)] == []
     assert [text for text in OPEN if not goes_on(text)] == []
 

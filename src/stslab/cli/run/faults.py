@@ -11,11 +11,8 @@ from stslab.lab.listing import find, headers, kept
 from stslab.lab.model import Lab
 from stslab.render.terminal.paper import paper_on
 from stslab.runner.journal.records import RunFault
+from stslab.structures import beside
 
-_BELOW = (
-    "Where there are several ids, the faults look the same and have different causes. Those with"
-    ' d- are derived from the lab: "Since this morning ..., and nobody knows of a change."'
-)
 DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 
 
@@ -41,7 +38,7 @@ def list_faults(lab: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        paper.prose(_BELOW)
+        paper.prose(beside(__file__, "texts.yaml")["alike"])
     else:
         click.echo(f"No fault can be proved. {DECLARE}", err=True)
 

@@ -37,7 +37,7 @@ from stslab.structures import beside
 
 TEXTS: dict[str, str] = beside(__file__, "texts.yaml")
 _FRESH = 2.0  # seconds
-_BACKSLASH = re.compile(r"(?<!\\)(\\\\)*\\\Z")  # which is not itself behind one
+_SHELL = shutil.which("bash") or "/bin/sh"
 _WAITS = re.compile("EOF|end[- ]of[- ]file|Unterminated")  # in what a shell says of a text
 
 
@@ -50,20 +50,17 @@ def no_command(line: str) -> str:
     return TEXTS["cut off"] if goes_on(line) else ""
 
 
-def _shell() -> str:
-    return shutil.which("bash") or "/bin/sh"
-
-
 def goes_on(text: str) -> bool:
     """Whether a shell waits for more lines: for the end of a quote, a loop or a here-document."""
-    reads = partial(subprocess.run, capture_output=True, check=False, errors="surrogateescape")
+    reads = partial(subprocess.run, [_SHELL, "-n"], env={"LC_ALL": "C"}, capture_output=True)
     alone, closed = (
-        reads([_shell(), "-n"], input=script, env={"LC_ALL": "C"})
+        reads(input=script, check=False, errors="surrogateescape")
         for script in (text, f"{text}\n)")
     )
-    waits = _BACKSLASH.search(text) or _WAITS.search(alone.stderr.partition("\n")[0])
+    waits = _WAITS.search(alone.stderr.partition("\n")[0])
+    backslashes = len(text) - len(text.rstrip("\\"))  # two stand for one that is no end of a line
     # A here-document that is open takes any line, and not each shell says that it is open.
-    return bool(waits) or closed.returncode == 0
+    return bool(waits or backslashes % 2) or closed.returncode == 0
 
 
 @dataclass
@@ -133,12 +130,10 @@ class Here:
             self.opened.hand.begin(self.runner.run.id, keys)
 
     def happened(self) -> bool:
-        """Whether another process called, or wrote the journal or a profile, since last time.
-
-        Then ``tried`` says whether it was more than a look.
-        """
+        """Whether another process called, or wrote the journal or a profile, since last time."""
         theirs, before = [one for one in self._log.read() if not is_own(one)], self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
+        # More than a look:
         self.tried = self._last != before or any(map(changes, map(called, theirs)))
         return bool(before) and (bool(theirs) or self._last != before)
 
@@ -166,7 +161,7 @@ class Here:
             try:
                 done = subprocess.run(
                     ["bash", "-c", does, "bash", line],  # as its errors name it; line 1 of them
-                    executable=_shell(),
+                    executable=_SHELL,
                     env=environ,
                     cwd=where,
                     check=False,

@@ -216,9 +216,7 @@ def _session(status: Callable[[], str]) -> PromptSession[str]:
     bold = "" if os.environ.get("NO_COLOR") else "bold"  # colours prompt_toolkit leaves out itself
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": bold})
     return PromptSession(
-        bottom_toolbar=lambda: (
-            f" {TEXTS['goes on']}" if "\n" in get_app().current_buffer.text else status()
-        ),
+        bottom_toolbar=lambda: TEXTS["open"] if "\n" in get_app().current_buffer.text else status(),
         prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUED,
         completer=_Words(),
         complete_while_typing=False,
@@ -246,11 +244,9 @@ def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
 
 
 def _keys(keys: str, untouched: Callable[[], bool], *, lines: bool) -> KeyBindings:
-    """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one.
-
-    With ``lines``, Enter begins a further line of a command that is not whole.
-    """
+    """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one."""
     bindings = KeyBindings()
+    # Enter begins a further line of a command that is not whole.
     is_open = Condition(lambda: lines and goes_on(get_app().current_buffer.text))
 
     @bindings.add("enter", filter=has_focus(DEFAULT_BUFFER) & is_open)
