@@ -2,11 +2,12 @@
 
 import pytest
 from prompt_toolkit.application import create_app_session, get_app
+from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
-from stslab.cli.run.prompt import Prompt, Typed
+from stslab.cli.run.prompt import Prompt, Typed, _Words
 
 
 class Slow(DummyOutput):
@@ -48,3 +49,8 @@ def test_a_command_goes_on_until_it_is_whole(keys: str, line: str) -> None:
         typing.send_text(keys)
         entered = Prompt(Console(), lambda: "", plain=False).command("admin")
     assert entered == Typed(line=line)
+
+
+def test_a_command_over_several_lines_completes() -> None:
+    (found,) = _Words().get_completions(Document("aws iam \\\n  create-us"), None)
+    assert (found.text, found.start_position) == ("create-user", -len("create-us"))

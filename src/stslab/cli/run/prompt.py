@@ -5,6 +5,7 @@ prompt_toolkit draws it. With ``TERM=dumb`` or ``--plain`` it is a plain line wi
 
 import asyncio
 import os
+import re
 import select
 import sys
 import termios
@@ -37,7 +38,6 @@ from stslab.structures import beside
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it."
-_CONTINUED = "> "  # as in a shell, before a further line of a command
 WORDS: Mapping[str, str] = beside(__file__, "words.yaml")
 _ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
@@ -176,19 +176,19 @@ class Prompt:
             if watch():
                 self._console.print()
                 return _SoFar(line)
-        text = more = self._line()
+        text = self._line()
         if not text:
             raise Quit
         with suppress(KeyboardInterrupt):
-            while more and self._lines and goes_on(text.removesuffix("\n")):
-                self._console.print(_CONTINUED, end="")
-                text += (more := self._line())
+            while self._lines and goes_on(text.removesuffix("\n")) and (more := self._line("> ")):
+                text += more
             return line if line and not text.strip() else text.rstrip("\n")
         self._console.print()
         return self._read_plainly(message, line, watch)  # what was typed is dropped
 
-    def _line(self) -> str:
-        """A line, or "" at the end of the input."""
+    def _line(self, lead: str = "") -> str:
+        """Show ``lead``, and read a line; "" at the end of the input."""
+        self._console.print(lead, end="")
         text = sys.stdin.readline()
         if not text:
             self._console.print()
@@ -207,7 +207,7 @@ def _not_here(text: str, does: str) -> str:
 
 class _Words(Completer):
     def get_completions(self, document: Document, _: object) -> Iterator[Completion]:
-        words = document.text_before_cursor.split(" ")
+        words = re.split(r"[\\\s]+", document.text_before_cursor)
         for text in completions(words):
             yield Completion(text, start_position=-len(words[-1]))
 
@@ -217,7 +217,7 @@ def _session(status: Callable[[], str]) -> PromptSession[str]:
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": bold})
     return PromptSession(
         bottom_toolbar=lambda: TEXTS["open"] if "\n" in get_app().current_buffer.text else status(),
-        prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUED,
+        prompt_continuation=lambda _width, _line, wraps: "" if wraps else "> ",
         completer=_Words(),
         complete_while_typing=False,
         enable_suspend=True,
