@@ -67,6 +67,8 @@ def test_colour_is_never_the_only_sign():
 def test_without_colour_a_title_does_not_run_into_the_sentence_about_it():
     role = events.StepDrifted("s", "Make the role", 0, "IAM role lab is gone", True)
     user = events.StepDiffers("s", "Make the user", "IAM user u differs from the lab's", ())
+    stage = events.StageStarted("s", "The role", "It is made.", (), 1, 6)
+    assert drawn([stage]).strip() == "1/6 The role\n\nIt is made."
     assert drawn([user]).strip() == "! Make the user: IAM user u differs from the lab's"
     assert drawn([role]).strip().startswith("! Make the role: IAM role lab is gone\n")
 

@@ -30,6 +30,7 @@ def help_with(word: str, lab: str) -> None:
             raise UsageError("Every task of this stage is done.", "Go on: stslab run")
         elif exercise.title:
             paper.prose(exercise.title, style="bold")
+            paper.blank()
         if word == "hint":
             exercise.hint(paper)
         if word == "solve":

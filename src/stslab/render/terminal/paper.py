@@ -161,6 +161,8 @@ class Paper:
         """Markdown in a frame with a title; with --plain and in a pipe, without the frame."""
         if self._plain:
             self.prose(title, style="bold")
+            if not in_words():
+                self.blank()
             self.markdown(text)
             return
         head = Text(f" {one_line(title)} ", style="bold")
