@@ -54,7 +54,7 @@ def check(template: Template, *, lenient: bool = False) -> None:
     _check_block(template, "Resources", whole)
     _check_block(template, "Outputs", template.outputs)
     for name, body in template.outputs.items():
-        _check_condition(template, body.get("Condition", ""), "Outputs")
+        _check_condition(template, body.get("Condition"), "Outputs")
         must = "must not depend on any resources, imported values, or Fn::GetAZs."
         malformed = f"Output {name} is malformed.  The Name field of Export {must}"
         well_formed(not _depends_on_others(template, body.get("Export")), malformed)
@@ -97,9 +97,9 @@ def _imports(value: object) -> bool:
     return any((function_of(part) or ("",))[0] == IMPORT for _, part in parts(value))
 
 
-def _check_condition(template: Template, name: str, block: str) -> None:
+def _check_condition(template: Template, name: str | None, block: str) -> None:
     unknown = f"Unresolved condition dependency {name} in the {block} block of the template"
-    well_formed(not name or name in template.conditions, unknown)
+    well_formed(name is None or name in template.conditions, unknown)
 
 
 def _check_conditions(template: Template) -> None:

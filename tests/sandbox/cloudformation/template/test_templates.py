@@ -34,12 +34,6 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("nothing", ["{}", "[]", "''", "false"])
-def test_empty_properties_are_taken_since_saved_stacks_have_them(nothing: str) -> None:
-    read = parse(f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {nothing}}}}}")
-    assert read.resources["B"].properties == {}
-
-
 def accept_or_refuse(text: str) -> None:
     with suppress(ApiFault):  # any other exception fails the test
         validation.check(parse(text))

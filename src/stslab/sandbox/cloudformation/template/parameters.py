@@ -24,6 +24,7 @@ LISTS = frozenset({"List<Number>", "List<String>", "CommaDelimitedList"})
 NUMBER = frozenset({"Number", "List<Number>"})
 TYPES = TEXT | LISTS | NUMBER
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
+_INTEGER = re.compile("[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -49,8 +50,9 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         too_long = f"Parameter '{name}' default value '{told}' length is greater than"
         well_formed(len(default) <= VALUE_LIMIT, f"{too_long} {VALUE_LIMIT}.")
         for key in LIMITS & declared.keys():
-            fits = _NUMBER.fullmatch(as_text(declared[key])) is not None
-            well_formed(fits, f"Every {key} member must be a number.")
+            wanted, form = ("an integer", _INTEGER) if "Length" in key else ("a number", _NUMBER)
+            fits = form.fullmatch(as_text(declared[key])) is not None
+            well_formed(fits, f"Every {key} member must be {wanted}.")
         pattern = declared.get("AllowedPattern", "")
         try:
             _compiled(pattern)

@@ -139,7 +139,7 @@ class Declared:
     type: str
     properties: Mapping[str, Value]
     depends_on: tuple[str, ...] = ()
-    condition: str = ""
+    condition: str | None = None
     metadata: Value = None
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
@@ -231,8 +231,9 @@ def _declared(name: str, body: Value) -> Declared:
     well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
-    properties = body.get("Properties") or {}  # saved stacks may have other empty values
+    properties = body.get("Properties", {})
     require(isinstance(properties, dict), NO_OBJECT.format(name))
+    _text_of(body, "Condition")
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
     well_formed(isinstance(needed, list), "DependsOn must be a string or list of strings.")
@@ -243,7 +244,7 @@ def _declared(name: str, body: Value) -> Declared:
         type=body["Type"],
         properties=properties,
         depends_on=tuple(needed),
-        condition=_text_of(body, "Condition"),
+        condition=body.get("Condition"),
         metadata=body.get("Metadata"),
         deletion_policy=_policy(body, "DeletionPolicy", name),
         update_replace_policy=_policy(body, "UpdateReplacePolicy", name),
