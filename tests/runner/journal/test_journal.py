@@ -276,6 +276,12 @@ def test_unfinished_runs_are_listed_newest_first(path):
         assert [run.id for run in journal.unfinished("sandbox", "assume-role")] == ["r2", "r0"]
         assert [run.id for run in journal.unfinished()] == ["r3", "r2", "r0"]
         assert journal.unfinished("aws") == ()
+        journal.write("r0", Entered("create-user", "s", How.PROMPT))
+        assert [run.id for run in journal.unfinished()] == [
+            "r0",
+            "r3",
+            "r2",
+        ]  # in those nothing was begun
         ended = journal.run("r1")
         assert ended
         assert ended.ended

@@ -110,7 +110,9 @@ class Journal(AbstractContextManager["Journal"]):
         return tuple(self.past(str(run)).run() for (run,) in self._read(_NEWEST, most))
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
-        return tuple(run for run in self.runs(target, lab) if run.state in records.UNFINISHED)
+        """Newest first. Those in which no stage was begun come last: they hide no other."""
+        runs = [run for run in self.runs(target, lab) if run.state in records.UNFINISHED]
+        return tuple(sorted(runs, key=lambda run: not self.past(run.id).how))
 
     def intend(self, run: str, intent: Intent) -> int:
         """Journal a call that is about to be made. Return the entry's number."""
