@@ -170,7 +170,8 @@ def is_multivalued(key: str) -> bool:
     if vendor == _ALL or key.lower() in table("single"):
         return key.lower() in table("multivalued")
     name = _listed(key, _names(vendor) or {})
-    return name is not None and key_types(vendor).get(name, "").startswith("ArrayOf")
+    listed = name is not None and key_types(vendor).get(name, "").startswith("ArrayOf")
+    return listed or key.lower().endswith(":amr")  # a token's, "OIDC federation context keys"
 
 
 def similar_key(key: str) -> str:
