@@ -173,11 +173,9 @@ def _unknown_action(pattern: str) -> _Broken:
     vendor = pattern.partition(":")[0]
     if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
         return
-    if catalogue.is_service(vendor):
-        meant = _meant(catalogue.similar_action(pattern))
-        yield _says("action-unknown/action", action=pattern, meant=meant)
-    else:
-        yield _says("action-unknown/service", vendor=vendor, action=pattern)
+    row = "action-unknown/action" if catalogue.is_service(vendor) else "action-unknown/service"
+    meant = _meant(catalogue.similar_action(pattern))
+    yield _says(row, vendor=vendor, action=pattern, meant=meant)
 
 
 def _doubtful_actions(statement: Statement, _policy: Policy) -> _Broken:

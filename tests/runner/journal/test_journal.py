@@ -277,11 +277,8 @@ def test_unfinished_runs_are_listed_newest_first(path):
         assert [run.id for run in journal.unfinished()] == ["r3", "r2", "r0"]
         assert journal.unfinished("aws") == ()
         journal.write("r0", Entered("create-user", "s", How.PROMPT))
-        assert [run.id for run in journal.unfinished()] == [
-            "r0",
-            "r3",
-            "r2",
-        ]  # in those nothing was begun
+        # In the others nothing was begun.
+        assert [run.id for run in journal.unfinished()] == ["r0", "r3", "r2"]
         ended = journal.run("r1")
         assert ended
         assert ended.ended

@@ -17,7 +17,7 @@ from stslab.runner.journal.records import How, RunState
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import needed, plan, require_done, stage_of
-from stslab.runner.run.scope import require_anywhere
+from stslab.runner.run.scope import refused, require_anywhere
 from stslab.structures import beside, said
 from stslab.vocabulary import LEARNER, PARTNER
 
@@ -101,10 +101,9 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
     with open_workspace("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
-        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Start one: stslab run")
         place = (name_of(where.target), loaded.id)
         if not workspace.journal.runs(*place):
-            raise nothing
+            raise UsageError(*refused("no run", lab=loaded.id))
         if workspace.journal.unfinished(*place):
             opened = opened_for(workspace, where, loaded)
         else:  # the run has ended: this only looks
@@ -114,8 +113,6 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
                 say_where(workspace.paper, opened, "Looking at a real account")
         runner = opened.runner(loaded, workspace.journal, workspace.render, How.BY_NAME)
         run = runner.look_back()
-        if run is None:
-            raise nothing
         done, here = runner.stages_done, runner.past.stage
         cleaned = run.state is RunState.CLEANED
         gone = tuple(each.id for each in loaded.stages if each.cleanup and cleaned)

@@ -22,7 +22,7 @@ from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.checks import NEVER, Checks
 from stslab.runner.run.plan import changed_by, needed, require_done, stage_of, stage_started
-from stslab.runner.run.scope import basis, configure, live, new_run, scope
+from stslab.runner.run.scope import basis, configure, live, new_run, refused, scope
 from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
@@ -94,13 +94,13 @@ class Runner:
                 return True
         return False
 
-    def look_back(self) -> RunRecord | None:
-        """Open this lab's newest run on this target, even an ended one, if its account exists."""
+    def look_back(self) -> RunRecord:
+        """Open this lab's newest run on this target, even an ended one; UsageError: it is gone."""
         for run in self._journal.runs(self._calls.target.name, self.lab.id)[:1]:
             if not account_is_gone(run, self._calls.target):
                 self._enter(run, resumed=run.state in records.UNFINISHED)
                 return run
-        return None
+        raise UsageError(*refused("no run", lab=self.lab.id))
 
     @property
     def run(self) -> RunRecord:
