@@ -199,7 +199,10 @@ def test_a_command_over_several_lines_goes_on_as_in_a_shell(opened: Open) -> Non
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("aws iam list-users \\")
-    terminal.wait("admin $ aws iam list-users \\\n>", "Enter runs these lines once they are whole")
+    terminal.wait(
+        "admin $ aws iam list-users \\\n>",
+        "Enter runs the command once it is whole. Ctrl-C drops it.",
+    )
     terminal.enter("  --query 'Users[0].{\r  Who: UserName}'")  # two lines, as if pasted
     terminal.wait(">   --query 'Users[0].{\n>   Who: UserName}'", '{\n    "Who": "admin"\n}')
     policy = "cat <<EOF\n{'a':\n 'b'}\nEOF\necho pas''ted"

@@ -92,12 +92,11 @@ class StepExercise(_Exercise):
         self.done = runner.adopt(self.stage, self.at)
         if self.done:
             paper.prose("You made by hand what the step makes, so the step is done.")
-        if self.done or not self.here.tried:
-            return
-        lacks = runner.steps.lacks(self.stage, self.at)
-        why = f": there is no {lacks}" if lacks else ""
-        why = f": {TEXTS['profile'].format(profile.name)}" if profile else why
-        paper.prose(f"The step is not done yet{why}.")
+        elif self.here.tried:
+            lacks = runner.steps.lacks(self.stage, self.at)
+            why = f": there is no {lacks}" if lacks else ""
+            why = f": {TEXTS['profile'].format(profile.name)}" if profile else why
+            paper.prose(f"The step is not done yet{why}.")
 
 
 @dataclass
