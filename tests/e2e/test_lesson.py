@@ -243,8 +243,8 @@ def test_words(opened: Open) -> None:
     terminal.wait("A script that runs outside", "admin $ aws iam create-user")
     terminal.enter("more")
     terminal.wait("implicit deny", "Enter shows more, `q` ends the text")
-    terminal.enter("echo in the mid''dle")  # ends the text, and is on the line
-    terminal.wait("admin $ echo in the mid''dle")
+    terminal.enter("clear; echo in the mid''dle")  # ends the text, and is on the line
+    terminal.wait("admin $ clear; echo in the mid''dle")
     terminal.enter()
     terminal.wait("in the middle", "admin $ aws iam create-user")
     terminal.enter("more")
