@@ -79,8 +79,9 @@ def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
     shape = model.output_shape
     headers = list(_rest_headers(shape, answer)) if shape else []
     body = _rest_body(operation, shape, answer) if shape else b""
-    if body and operation not in _TABLES["untyped"] and "Content-Type" not in dict(headers):
-        headers.append(("Content-Type", S3_XML))
+    kind = _TABLES["types"].get(operation, S3_XML if body else "")
+    if kind and "Content-Type" not in dict(headers):
+        headers.append(("Content-Type", kind))
     return ApiResponse(status, (*headers, *request_ids("s3", request_id)), body)
 
 

@@ -156,7 +156,6 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
 def head_bucket(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     return {
-        "Headers": {"Content-Type": "application/xml"},
         "BucketArn": bucket.arn,
         "BucketRegion": bucket.region,
         "AccessPointAlias": False,

@@ -109,6 +109,7 @@ def _source_span(header: str | None, size: int) -> Span:
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
     number = request.params.get("PartNumber", 0)  # `?partNumber=` has none
     check_number(number)
+    versions.check_signed(request, upload.draft.encryption)
     if request.params.get("SSECustomerAlgorithm"):
         raise fault("InvalidRequest", SAYS["customer key of part"])
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
