@@ -18,7 +18,7 @@ from stslab.structures import beside
 Pairs = tuple[tuple[str, str], ...]
 Params = Mapping[str, Any]
 """The members of an operation's input, as boto3 takes them."""
-Answer = Mapping[str, Any]
+Answer = dict[str, Any]
 """The members of an operation's output, as boto3 has them; those that are None are left out."""
 
 

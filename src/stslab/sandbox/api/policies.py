@@ -134,7 +134,7 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
 
 
 def uses_of(view: View, account: str) -> Uses:
-    bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
-    holders: list[Identity] = [*bounded, *view.all(Group, account)]
+    kinds: tuple[type[Identity], ...] = (User, Role, Group)
+    holders = [one for kind in kinds for one in view.all(kind, account)]
     attached = Counter(arn for holder in holders for arn in holder.attached)
-    return attached, Counter(one.boundary for one in bounded if one.boundary)
+    return attached, Counter(one.boundary for one in holders if one.boundary)

@@ -14,7 +14,7 @@ from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso
 from stslab.sandbox.api.policies import Uses, uses_of
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.iam.answers import Members, tags
+from stslab.sandbox.iam.answers import tags
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
@@ -58,7 +58,7 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
     return pages.page_of_all(request, groups, show, members)
 
 
-def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[str, Members]:
+def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[str, Answer]:
     """The list in the answer that has the entity, and the entity with all that it holds."""
     if isinstance(entity, ManagedPolicy):
         show = partial(answers.policy_version, entity, with_document=True)

@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from stslab.sandbox.api import pages, policies
-from stslab.sandbox.api.model import ApiRequest, tag_list
+from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
 from stslab.sandbox.api.policies import Uses
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Named, View
 
-Members = dict[str, Any]
-"""How often each managed policy is attached, and is a boundary, in an account, by ARN."""
 N = TypeVar("N", bound=Named)
 
 
@@ -26,8 +24,8 @@ N = TypeVar("N", bound=Named)
 
 
 def listed(
-    kind: type[N], member: str, show: Callable[[View, N], Members], view: View, request: ApiRequest
-) -> Members:
+    kind: type[N], member: str, show: Callable[[View, N], Answer], view: View, request: ApiRequest
+) -> Answer:
     """A page of all things of a kind in the account, below the request's PathPrefix."""
     items = below(view.all(kind, request.account), request.params.get("PathPrefix"))
     return pages.page(request, member, items, partial(show, view))
@@ -53,13 +51,13 @@ def tags(of: Mapping[str, str]) -> list[Mapping[str, str]]:
     return tag_list(dict(sorted(of.items())))
 
 
-def _tagged_and_bounded(record: User | Role) -> Members:
+def _tagged_and_bounded(record: User | Role) -> Answer:
     arn = record.boundary
     boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
     return {"PermissionsBoundary": boundary if arn else None, "Tags": tags(record.tags) or None}
 
 
-def _named(word: str, record: User | Group | Role | InstanceProfile) -> Members:
+def _named(word: str, record: User | Group | Role | InstanceProfile) -> Answer:
     return {
         "Path": record.path,
         f"{word}Name": record.name,
@@ -73,24 +71,24 @@ user, group = partial(_named, "User"), partial(_named, "Group")
 """A user or group as in a list."""
 
 
-def whole_user(record: User) -> Members:
+def whole_user(record: User) -> Answer:
     """A user as in GetUser's answer, with tags and boundary."""
     return {**user(record), **_tagged_and_bounded(record)}
 
 
-def plain_role(view: View, record: Role) -> Members:
+def plain_role(view: View, record: Role) -> Answer:
     """A role as in an instance profile."""
     trust = document(policies.with_arns(record.trust, view))
     return {**_named("Role", record), "AssumeRolePolicyDocument": trust}
 
 
-def new_role(record: Role, trust: str) -> Members:
+def new_role(record: Role, trust: str) -> Answer:
     """A role as in CreateRole's answer, with its trust policy as it was put."""
     shown = {**_named("Role", record), "AssumeRolePolicyDocument": document(trust)}
     return {**shown, **_tagged_and_bounded(record)}
 
 
-def role(view: View, record: Role) -> Members:
+def role(view: View, record: Role) -> Answer:
     return {
         **plain_role(view, record),
         "Description": record.description or None,
@@ -98,7 +96,7 @@ def role(view: View, record: Role) -> Members:
     }
 
 
-def whole_role(view: View, record: Role, now: datetime) -> Members:
+def whole_role(view: View, record: Role, now: datetime) -> Answer:
     """A role as in GetRole's answer, with tags, boundary and the last use in 400 days."""
     used = record.last_used
     if used and now - used.at > timedelta(days=400):
@@ -107,13 +105,13 @@ def whole_role(view: View, record: Role, now: datetime) -> Members:
     return {**role(view, record), **_tagged_and_bounded(record), "RoleLastUsed": last}
 
 
-def listed_profile(view: View, record: InstanceProfile) -> Members:
+def listed_profile(view: View, record: InstanceProfile) -> Answer:
     held = view.get(Role, record.account, record.role)
     roles = [plain_role(view, held)] if held else []
     return {**_named("InstanceProfile", record), "Roles": roles}
 
 
-def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Members:
+def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Answer:
     attached, bounding = uses
     return {
         "PolicyName": record.name,
@@ -131,7 +129,7 @@ def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Members:
 
 def policy_version(
     of: identities.ManagedPolicy, record: identities.PolicyVersion, *, with_document: bool
-) -> Members:
+) -> Answer:
     return {
         "Document": document(record.document) if with_document else None,
         "VersionId": record.version_id,
@@ -140,7 +138,7 @@ def policy_version(
     }
 
 
-def attached(record: identities.ManagedPolicy) -> Members:
+def attached(record: identities.ManagedPolicy) -> Answer:
     return {"PolicyName": record.name, "PolicyArn": record.arn}
 
 

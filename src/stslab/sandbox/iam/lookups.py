@@ -14,11 +14,10 @@ from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
-from stslab.sandbox.state.snapshot import TABLES, Account, Named, Record, Transaction, View
+from stslab.sandbox.state.snapshot import TABLES, Account, Named, R, Record, Transaction, View
 from stslab.structures import beside
 
 fault = partial(faults.worded, beside(__file__, "messages.yaml"))
-R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
 Entity = Named | identities.OidcProvider | identities.MfaDevice
 """The things that have an ARN and tags."""
@@ -142,8 +141,7 @@ def root_created(view: View, request: ApiRequest) -> datetime:
 def own_user(view: View, request: ApiRequest) -> User:
     """The user that the request names, or else the user that makes it."""
     name = request.params.get("UserName") or request.caller.user_name
-    if not name:
-        raise faults.invalid("Must specify userName when calling with non-User credentials")
+    faults.require(name, "Must specify userName when calling with non-User credentials")
     return named(view, User, request, name)
 
 
@@ -212,10 +210,8 @@ def refuse_reserved(request: ApiRequest, arn: str) -> None:
 
 def checked_arn(arn: str) -> str:
     """Return ``arn``, or raise ValidationError or InvalidInput if it is not a managed policy's."""
-    if split_arn(arn) is None:
-        raise faults.invalid(f"ARN {arn} is not valid.")
-    if not arn.startswith("arn:aws:"):
-        raise faults.invalid("Invalid ARN partition")
+    faults.require(split_arn(arn), f"ARN {arn} is not valid.")
+    faults.require(arn.startswith("arn:aws:"), "Invalid ARN partition")
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")
     return arn

@@ -143,8 +143,7 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
 
     def has(entity: User | Group | Role) -> bool:
         attached = usage != "PermissionsBoundary" and arn in entity.attached
-        boundary = "" if isinstance(entity, Group) else entity.boundary
-        return attached or (usage != "PermissionsPolicy" and boundary == arn)
+        return attached or (usage != "PermissionsPolicy" and entity.boundary == arn)
 
     def shown(entity: User | Group | Role) -> tuple[str, Mapping[str, str]]:
         word = entity.table.title()

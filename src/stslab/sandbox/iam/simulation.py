@@ -18,7 +18,6 @@ from stslab.policy.request import account_of, split_arn
 from stslab.sandbox.api import faults, pages
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, texts
@@ -141,7 +140,7 @@ def _check_work(simulation: Simulation, questions: int) -> None:
         raise lookups.fault("too large")
 
 
-def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
+def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Answer:
     """The result of one action, for all resources together and for each of them."""
     asked, policies, _ = simulation
 
@@ -152,10 +151,10 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
 
     decisions = [decided(resource) for resource in resources]
     each = [_specific(simulation, decision) for decision in decisions]
-    matched: list[Members] = []
+    matched: list[Answer] = []
     for one in each:
         matched += [row for row in one["MatchedStatements"] if row not in matched]
-    general: Members = {
+    general: Answer = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
@@ -178,9 +177,9 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
     return general
 
 
-def _specific(simulation: Simulation, decision: Decision) -> Members:
+def _specific(simulation: Simulation, decision: Decision) -> Answer:
     outcome = _outcome(simulation, decision)
-    result: Members = {
+    result: Answer = {
         "EvalResourceName": decision.request.resource,
         "EvalResourceDecision": _WORDS[outcome],
         "MatchedStatements": _matched(simulation, decision, outcome),
@@ -220,7 +219,7 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     return min(own, key=tuple(_WORDS).index)
 
 
-def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Members]:
+def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Answer]:
     """The statements that decided: the matching Denies, or the Allows of the shown kinds."""
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
@@ -288,8 +287,7 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
             sources.append(_source(f"{start}_{name}", text, PolicyKind.IDENTITY))
         for arn in sorted(holder.attached):
             sources += _managed(view, holder.account, arn, PolicyKind.IDENTITY)
-    arn = "" if isinstance(entity, Group) else entity.boundary
-    return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
+    return sources, [*_managed(view, entity.account, entity.boundary, PolicyKind.BOUNDARY)]
 
 
 def _simulation(view: View, request: ApiRequest) -> Simulation:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults, identifiers, pages
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
 from stslab.sandbox.iam import answers, entities, lookups
-from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import AccessKey, Group, LoginProfile, MfaDevice, User
 from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
 from stslab.structures import beside
@@ -166,7 +165,7 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
     user = view.get(User, request.account, key.user) if key else None
     if key is None or user is None:
         raise lookups.fault("last used", caller=request.caller.principal.arn, key=key_id)
-    shown: Members = {"ServiceName": "N/A", "Region": "N/A"}
+    shown: Answer = {"ServiceName": "N/A", "Region": "N/A"}
     if used := key.last_used:
         shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
     return {"UserName": user.name, "AccessKeyLastUsed": shown}
@@ -180,7 +179,7 @@ def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
     return key
 
 
-def _metadata(user: User | None, key: AccessKey) -> Members:
+def _metadata(user: User | None, key: AccessKey) -> Answer:
     return {
         "UserName": user.name if user else None,
         "AccessKeyId": key.access_key_id,
@@ -202,8 +201,7 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
     user, params = lookups.own_user(tx, request), request.params
     if user.login is not None:
         raise faults.exists(f"Login Profile for user {user.name} already exists.")
-    if "Password" not in params:
-        raise faults.invalid("Must specify a password.")
+    faults.require("Password" in params, "Must specify a password.")
     _check(tx, request.account, params["Password"])
     login = LoginProfile(
         password=params["Password"],
@@ -271,7 +269,7 @@ def _check(view: View, account: str, password: str) -> None:
         raise ApiFault("PasswordPolicyViolation", ", ".join(problems))
 
 
-def _shown(user: User, login: LoginProfile) -> Members:
+def _shown(user: User, login: LoginProfile) -> Answer:
     return {
         "LoginProfile": {
             "UserName": user.name,
@@ -286,7 +284,7 @@ def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.account(view, account).password_policy
     if policy is None:
         raise faults.no_such(f"The Password Policy with domain name {account} cannot be found.")
-    shown: Members = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
+    shown: Answer = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
     shown["PasswordReusePrevention"] = policy.reuse_prevention or None
     if not policy.max_age:
         shown |= {"MaxPasswordAge": None, "HardExpiry": None}

@@ -30,11 +30,11 @@ class Identity(Named, frozen=True, kw_only=True):
 
     inline: Mapping[str, str] = {}  # the texts of policies by name
     attached: tuple[str, ...] = ()  # the ARNs of managed policies, in the order of attachment
+    boundary: str = ""  # the ARN of a policy; a group has none
 
 
 @stored("user")
 class User(Identity, frozen=True, kw_only=True):
-    boundary: str = ""  # the ARN of a policy
     groups: tuple[str, ...] = ()  # their keys
     access_keys: tuple[str, ...] = ()  # their ids, oldest first
     mfa_devices: tuple[str, ...] = ()  # their serial numbers
@@ -52,7 +52,6 @@ class Role(Identity, frozen=True, kw_only=True):
     trust: str  # the text of its trust policy
     description: str = ""
     max_session: int = 3600  # seconds
-    boundary: str = ""
     last_used: LastUsed | None = None
 
 

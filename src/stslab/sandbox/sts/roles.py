@@ -7,7 +7,7 @@ import msgspec
 
 from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, model, policies
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.state.identities import Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
@@ -92,7 +92,7 @@ class RoleSessions:
 
     def session(
         self, tx: Transaction, request: ApiRequest, wanted: RoleRequest, at_most: int = _MOST
-    ) -> sessions.Members:
+    ) -> Answer:
         """Issue a session of the role, of ``at_most`` seconds, and return the answer.
 
         Raises AccessDenied unless the policies allow every action.
@@ -153,6 +153,5 @@ def _duration(params: Params, role: Role, *, chained: bool) -> int:
         "1 hour session limit for roles assumed by role chaining.": _HOUR if chained else _MOST,
     }
     for what, most in limits.items():
-        if seconds > most:
-            raise faults.invalid(f"The requested DurationSeconds exceeds the {what}")
+        faults.require(seconds <= most, f"The requested DurationSeconds exceeds the {what}")
     return seconds

@@ -136,7 +136,7 @@ def assume_role_with_web_identity(
     return web_identity.assume_role_with_web_identity(roles, tx, request)
 
 
-def _issued_by_caller(tx: Transaction, request: ApiRequest, **who: Any) -> sessions.Members:
+def _issued_by_caller(tx: Transaction, request: ApiRequest, **who: Any) -> Answer:
     """A session of the caller's. For the root user an hour is the default and the maximum."""
     caller = request.caller
     seconds = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))

@@ -17,13 +17,12 @@ import msgspec
 
 from stslab.policy import PolicyKind
 from stslab.sandbox.api import faults, identifiers, operations
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Pairs, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, ManagedText, Pairs, Params
 from stslab.sandbox.api.policies import checked
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
 
-Members = dict[str, Any]
 fault = partial(faults.worded, beside(__file__, "messages.yaml"))
 NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session, in an assertion
 _USER = NAME.replace("64", "256")  # a source identity in a token or an assertion
@@ -45,7 +44,7 @@ def issue(
     policies: tuple[SessionPolicy, ...] | None = None,
     tags: Pairs = (),
     **who: Any,
-) -> tuple[Session, Members]:
+) -> tuple[Session, Answer]:
     """Put a new session with the members ``who``, and return it with its part of the answer.
 
     ``policies`` limit it, even if there are none; unless they are None.

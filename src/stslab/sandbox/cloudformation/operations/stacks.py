@@ -6,7 +6,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tags_in
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, tags_in
 from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_deleted, stack_becomes
@@ -47,7 +47,7 @@ def checked_template(text: str | None, *, lenient: bool = False) -> Template:
     return template
 
 
-def check_supported(params: Answer) -> None:
+def check_supported(params: Params) -> None:
     """Refuse what would be ignored."""
     for name in ANATOMY["unsupported parameters"]:
         given = params.get(name)
@@ -230,7 +230,7 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     )
 
 
-def check_updatable(stack: Stack, params: Answer) -> None:
+def check_updatable(stack: Stack, params: Params) -> None:
     failing = params.get("OnStackFailure")
     left = params.get("DisableRollback") or failing == "DO_NOTHING"
     refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
