@@ -24,3 +24,9 @@ def test_deeper_than_libyaml_reads():
 def test_aliases(text: str):
     with pytest.raises(Unjudgeable, match="YAML aliases"):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["a: !!bool 1", "a: !!timestamp soon", "a: !!int x"])
+def test_a_value_that_does_not_fit_its_tag(text: str):
+    with pytest.raises(Unjudgeable, match="neither YAML nor JSON"):
+        parse(text)

@@ -82,7 +82,7 @@ def parse(text: str) -> Mapping[str, Part]:
         return _mapping(yaml.load(plain, Loader=_Loader))  # noqa: S506 - a SafeLoader with more tags
     except Unjudgeable:
         raise
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Unjudgeable("it is neither YAML nor JSON") from None
 
 

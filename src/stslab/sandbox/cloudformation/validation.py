@@ -90,11 +90,11 @@ def _check_functions(template: Template, value: object) -> None:
 
 def _depends_on_others(template: Template, value: object) -> bool:
     referred = (reference.name for reference in references(value))
-    return any(name in template.resources for name in referred) or _imports(value)
+    return any(name in template.resources for name in referred) or _uses(value, IMPORT)
 
 
-def _imports(value: object) -> bool:
-    return any((function_of(part) or ("",))[0] == IMPORT for _, part in parts(value))
+def _uses(value: object, function: str) -> bool:
+    return any((function_of(part) or ("",))[0] == function for _, part in parts(value))
 
 
 def _check_condition(template: Template, name: str | None, block: str) -> None:
@@ -107,14 +107,14 @@ def _check_conditions(template: Template) -> None:
     missing = [ref.name for ref in references(template.conditions) if ref not in known]
     cannot = "Cannot reference resources in the Conditions block of the template"
     well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
-    imports = _imports(template.conditions)
-    require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
+    for name in (IMPORT, "Fn::If"):
+        used = _uses(template.conditions, name)
+        require(not used, f"Template error: Cannot use {name} in Conditions.")
     in_order(template.conditions)
 
 
 def _check_block(template: Template, block: str, value: object) -> None:
-    found = list(references(value))
-    resources = set(template.resources)
+    found, resources = list(references(value)), template.resources.keys()
     undefined = [r.name for r in found if r.attribute is not None and r.name not in resources]
     refusal = f"instance of Fn::GetAtt references undefined resource {''.join(undefined[:1])}"
     require(not undefined, f"Template error: {refusal}")

@@ -238,9 +238,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     lenient = bool(options.get("TreatUnrecognizedResourceTypesAsWarnings"))
     template = stacks.checked_template(text, lenient=lenient)
     strange = validation.unrecognized(template)
-    kinds: dict[str, list[str]] = {}
-    for declared in template.resources.values():
-        kinds.setdefault(declared.type, []).append(declared.logical_id)
+    kinds = {name: declared.type for name, declared in template.resources.items()}
     capability, types = validation.needed_capabilities(template)
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     return {
@@ -250,9 +248,10 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,
         "Parameters": list(starmap(parameters.described, template.parameters.items())),
-        "ResourceTypes": [declared.type for declared in template.resources.values()],
+        "ResourceTypes": list(kinds.values()),
         "ResourceIdentifierSummaries": [
-            {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
+            {"ResourceType": kind, "LogicalResourceIds": [n for n, k in kinds.items() if k == kind]}
+            for kind in dict.fromkeys(kinds.values())
         ],
         "Warnings": {"UnrecognizedResourceTypes": strange} if strange else None,
     }

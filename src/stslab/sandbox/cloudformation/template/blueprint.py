@@ -108,7 +108,8 @@ class Blueprint:
         return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
-        return functions.evaluate(self.declared(logical_id).metadata, self._scope(lookup))
+        value = functions.evaluate(self.declared(logical_id).metadata, self._scope(lookup))
+        return None if value is functions.NO_VALUE else value
 
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
         """All tags of a resource: CloudFormation's, then the stack's, then its own, which win.
