@@ -155,8 +155,4 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
 
 def head_bucket(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return {
-        "BucketArn": bucket.arn,
-        "BucketRegion": bucket.region,
-        "AccessPointAlias": False,
-    }
+    return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}

@@ -223,6 +223,7 @@ def _unlocked(_bucket: Bucket) -> Answer:
     raise fault("InvalidRequest", SAYS["no lock"])
 
 
+_NONE = ("Analytics", "IntelligentTiering", "Inventory", "Metrics")  # what no bucket has
 _LOCKS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
 # BlockPublicAcls -> block_public_acls
 _BLOCKS = {name.title().replace("_", ""): name for name in PublicAccessBlock.__struct_fields__}
@@ -246,6 +247,9 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketAccelerateConfiguration": (lambda _: None, ""),
     "GetBucketReplication": (lambda _: None, "ReplicationConfigurationNotFoundError"),
     "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
+    **{f"ListBucket{one}Configurations": (lambda _: {"IsTruncated": False}, "") for one in _NONE},
+    **{f"GetBucket{one}Configuration": (lambda _: None, "NoSuchConfiguration") for one in _NONE},
+    **{f"DeleteBucket{one}Configuration": (lambda _: None, "NoSuchConfiguration") for one in _NONE},
     **dict.fromkeys(_LOCKS, (_unlocked, "")),
 }
 """The answer of each operation that changes nothing, and the error if the answer is None."""
