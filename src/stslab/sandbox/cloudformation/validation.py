@@ -107,9 +107,8 @@ def _check_conditions(template: Template) -> None:
     missing = [ref.name for ref in references(template.conditions) if ref not in known]
     cannot = "Cannot reference resources in the Conditions block of the template"
     well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
-    for name in (IMPORT, "Fn::If"):
-        used = _uses(template.conditions, name)
-        require(not used, f"Template error: Cannot use {name} in Conditions.")
+    used = [name for name in (IMPORT, "Fn::If") if _uses(template.conditions, name)]
+    require(not used, f"Template error: Cannot use {''.join(used[:1])} in Conditions.")
     in_order(template.conditions)
 
 

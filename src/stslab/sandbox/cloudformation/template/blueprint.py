@@ -21,6 +21,7 @@ from stslab.sandbox.cloudformation.template.functions import (
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
+from stslab.structures import listed
 
 Lookup = Callable[[Reference], Value]
 """Returns the value of a reference to a resource."""
@@ -119,8 +120,8 @@ class Blueprint:
         """
         own = {
             functions.as_text(tag.get("Key")): functions.as_text(tag.get("Value"))
-            for tag in properties.get("Tags") or ()
-            if isinstance(tag, dict)
+            for tag in listed(properties.get("Tags"))
+            if isinstance(tag, dict)  # what is none fails the update
         }
         if self.declared(logical_id).type.startswith("AWS::IAM::"):
             return {**self.config.tags, **own}
