@@ -165,8 +165,8 @@ FOUND = [
             ("s3:ListBucket", "arn:aws:s3:::shop/*"),
             ("s3:listbucket", ["arn:aws:s3:::shop/*", "arn:aws:s3:::${aws:username}/a"]),
             ("s3:GetObject", "arn:aws:s3:::shop"),
-            ("s3:ListAllMyBuckets", "arn:aws:s3:::*"),
-            ("iam:ListRoles", "arn:aws:iam::*:role/*"),
+            ("s3:ListAllMyBuckets", "arn:aws:s3:::shop"),
+            ("iam:ListRoles", "arn:aws:iam::111122223333:role/lab"),
             ("sts:AssumeRole", "arn:aws:iam::111122223333:user/ana"),
         )
     ),
@@ -259,6 +259,9 @@ QUIET = [
             "arn:*:s3:::shop?${aws:username}",
         )
     ),
+    # Lists are allowed so in AWS's guides and managed policies, and by the embedded account.
+    (PolicyKind.IDENTITY, allow("s3:ListAllMyBuckets", "arn:aws:s3:::*")),
+    (PolicyKind.IDENTITY, allow(["iam:ListRoles"], ["arn:aws:iam::*:role/*", "arn:aws:iam::*:*"])),
     (
         PolicyKind.IDENTITY,
         allow(

@@ -195,7 +195,9 @@ def _unfit(action: str, resource: str) -> _Broken:
     """What to say if the action never has such a resource, perhaps a pattern."""
     pattern = _VARIABLE.sub("*", resource).replace("?", "*")
     types = catalogue.resource_types(action)
-    if not catalogue.can_have(action, pattern):
+    # A list is of all of a kind: AWS's refusal names user/, and its guides allow arn:aws:s3:::*.
+    lists = not types and pattern.endswith(("*", "/"))
+    if not (lists or catalogue.can_have(action, pattern)):
         yield _says("resource-other/never", action=action, resource=resource)
     elif types and pattern.startswith("arn:aws:s3:::") and ("/" in pattern or "*" not in pattern):
         kind = "object" if "/" in pattern else "bucket"

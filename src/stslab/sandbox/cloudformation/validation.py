@@ -42,6 +42,7 @@ def check(template: Template, *, lenient: bool = False) -> None:
     require(not shared, f"Template error: {unique}")
     _check_functions(template, [template.conditions, template.outputs])
     for declared in template.resources.values():
+        require(not declared.refusal, declared.refusal)
         _check_functions(template, declared.properties)
         unsaved = declared.deletion_policy == "Snapshot" and declared.type in TYPES
         refusal = f"resource type {declared.type} does not support deletion policy Snapshot"

@@ -34,6 +34,14 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize("nothing", ["[]", "''", "0", "false"])
+def test_other_empty_properties_are_only_in_saved_stacks(nothing: str) -> None:
+    read = parse(f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {nothing}}}}}")
+    assert read.resources["B"].properties == {}
+    with pytest.raises(ApiFault, match="'Properties' must be an object"):
+        validation.check(read)
+
+
 def accept_or_refuse(text: str) -> None:
     with suppress(ApiFault):  # any other exception fails the test
         validation.check(parse(text))

@@ -144,6 +144,7 @@ class Declared:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     description: str = ""
+    refusal: str = ""  # of empty properties that are no object, which saved stacks may have
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def _declared(name: str, body: Value) -> Declared:
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
     properties = body.get("Properties", {})
-    require(isinstance(properties, dict), NO_OBJECT.format(name))
+    require(not properties or isinstance(properties, dict), NO_OBJECT.format(name))
     _text_of(body, "Condition")
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
@@ -242,13 +243,14 @@ def _declared(name: str, body: Value) -> Declared:
     return Declared(
         logical_id=name,
         type=body["Type"],
-        properties=properties,
+        properties=properties or {},
         depends_on=tuple(needed),
         condition=body.get("Condition"),
         metadata=body.get("Metadata"),
         deletion_policy=_policy(body, "DeletionPolicy", name),
         update_replace_policy=_policy(body, "UpdateReplacePolicy", name),
         description=_text_of(body, "Description"),
+        refusal="" if isinstance(properties, dict) else NO_OBJECT.format(name),
     )
 
 
