@@ -65,10 +65,11 @@ def test_a_line_has_no_parameters(
 
 WHOLE = [
     "", "aws iam list-users", "echo 'a\\'", "echo a\\\\", "# don't", "aws x # isn't", "echo $((1<<2))", "cat <<'E'\n'\nE", "aws \\\n", "for i in a; do echo; done", "echo )", "echo ) 'a",
+    "for i in a; do echo; done EOF", "echo (end-of-file", "ls a\\ ",
 ]  # fmt: skip
 OPEN = [
     "it's", 'echo "a', "aws iam \\", "aws iam \\\\\\", "aws \\\n  --a 'b", "cat <<EOF", "cat <<'E'\nE '",
-    "echo `a", "echo $(a", "for i in a; do", "a |", "a &&",
+    "echo `a", "echo $(a", "for i in a; do", "a |", "a &&", "echo ${a", "echo $((1",
 ]  # fmt: skip
 
 

@@ -42,6 +42,8 @@ def test_what_happens_after_the_line_is_kept_for_the_next_one():
         ("aws \\\x1b[D\x1b[D\nx\n", "aws \\\nx"),  # Enter, not at the end
         ("echo 'a\n\x03echo b\n", "echo b"),
         ("echo 'a\n\x04", "echo 'a"),  # it is told where it would run
+        ("aws \\\n\n", "aws \\\n"),  # an empty line ends it
+        ("ls a\\ \n", "ls a\\ "),
     ],
 )
 def test_a_command_goes_on_until_it_is_whole(keys: str, line: str) -> None:

@@ -122,6 +122,8 @@ def test_where_something_is_to_be_fixed_a_command_line_is_entered(
     for typed, entered in (
         ("aws s3 ls", Typed(line="aws s3 ls")),
         ("aws s3 \\\nls", Typed(line="aws s3 \\\nls")),
+        ("aws s3\0 ls ", Typed(line="aws s3 ls")),
+        ("aws s3 ls \\\n\n", Typed(line="aws s3 ls \\\n")),
         ("hint", Typed("hint")),
         ("", Typed()),
     ):

@@ -31,6 +31,7 @@ def test_it_is_the_same_command_on_several_lines(words, width):
     command = shlex.join(words)
     assert same_command("\n".join(wrapped(command, width, "  ")), command)
     assert not same_command(f"{command} --more", command)
+    assert not same_command(f"{command}\n--more", f"{command} --more")
 
 
 @given(st.lists(st.from_regex(r"[a-z-]{1,15}", fullmatch=True), min_size=1), st.integers(30, 100))

@@ -38,7 +38,8 @@ from stslab.structures import beside
 TEXTS: dict[str, str] = beside(__file__, "texts.yaml")
 _FRESH = 2.0  # seconds
 _SHELL = shutil.which("bash") or "/bin/sh"
-_WAITS = re.compile("EOF|end[- ]of[- ]file|Unterminated")  # in what a shell says of a text
+# In what a shell says of a text:
+_WAITS = re.compile("unexpected EOF|EOF in |by end-of-file|end of file|Unterminated quoted|Missing '")
 
 
 def no_command(line: str) -> str:

@@ -94,7 +94,7 @@ class Prompt:
         text = self._read(f"{lead}{who} $ ", line, typed=typed, watch=watch)
         if isinstance(text, _SoFar):
             return Typed(line=str(text), changed=True)
-        text, word = text.strip(), word_of(text)
+        text, word = _trimmed(text), word_of(text)
         return Typed(word, "" if word else text, unchanged=bool(line) and same_command(text, line))
 
     def run(self, who: str, line: str) -> Typed:
@@ -128,7 +128,8 @@ class Prompt:
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         note = ""
         while True:
-            text = self._read(f"{note}{fill(message, self._console.width - 2)}: ", "", keys).strip()
+            text = self._read(f"{note}{fill(message, self._console.width - 2)}: ", "", keys)
+            text = _trimmed(text)
             first, _, argument = text.partition(" ")
             word = more if first and more.startswith(first.lower()) else word_of(text)
             if word or text in answers or (lines and argument):
@@ -182,7 +183,7 @@ class Prompt:
         with suppress(KeyboardInterrupt):
             while self._lines and goes_on(text.removesuffix("\n")) and (more := self._line("> ")):
                 text += more
-            return line if line and not text.strip() else text.rstrip("\n")
+            return line if line and not text.strip() else text.removesuffix("\n")
         self._console.print()
         return self._read_plainly(message, line, watch)  # what was typed is dropped
 
@@ -193,6 +194,13 @@ class Prompt:
         if not text:
             self._console.print()
         return text
+
+
+def _trimmed(text: str) -> str:
+    """Without NULs, as in a shell, and white space around it, unless a backslash is before it."""
+    text = text.replace("\0", "").lstrip()
+    end = text.rstrip()
+    return text[: len(end) + end.endswith("\\")]
 
 
 def _not_here(text: str, does: str) -> str:

@@ -32,8 +32,9 @@ def wrapped(command: str, width: int, indent: str = "") -> list[str]:
 
 def same_command(one: str, other: str) -> bool:
     """Whether they differ only in how they are laid out."""
-    first, second = (wrapped(text.strip().replace("\\\n", ""), 1) for text in (one, other))
-    return first == second
+    first, second = (text.strip().replace("\\\n", "") for text in (one, other))
+    is_one = "\n" not in _WORD.sub("", first)  # else the end of a line ends a command
+    return is_one and wrapped(first, 1) == wrapped(second, 1)
 
 
 def _indented(line: str, width: int, indent: str) -> str:
