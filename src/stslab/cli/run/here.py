@@ -39,7 +39,7 @@ TEXTS: dict[str, str] = beside(__file__, "texts.yaml")
 _FRESH = 2.0  # seconds
 _SHELL = shutil.which("bash") or "/bin/sh"
 # In what a shell says of a text:
-_WAITS = re.compile("unexpected EOF|EOF in |by end-of-file|end of file|Unterminated quoted|Missing '")
+_WAITS = re.compile("unexpected EOF|EOF in |by end-of|end of file|Unterminated quoted|Missing '")
 
 
 def no_command(line: str) -> str:

@@ -225,7 +225,7 @@ class _Request(cheroot.HTTPRequest):
                 self.server.require_own_name(head.host)
                 self.close_connection, self.ready = not head.keep_alive, True
         except ApiFault as refusal:
-            self._refuse(refusal)
+            self._refuse(_fault(self._request(), refusal))
 
     def respond(self) -> None:
         length = MAX_BODY if self.head.length is None else self.head.length
@@ -244,9 +244,7 @@ class _Request(cheroot.HTTPRequest):
             finally:
                 self.server.large_bodies.release()
         else:
-            self.close_connection = True  # the body is left unread
-            self._send(refusal or _fault(self._request(), faults.fault("SlowDown")))
-            self._drain()
+            self._refuse(refusal or _fault(self._request(), faults.fault("SlowDown")))
 
     def _respond(self, length: int) -> None:
         try:
@@ -256,7 +254,7 @@ class _Request(cheroot.HTTPRequest):
             body = read_body(self.conn.rfile, self.head.length)
             self._send(self.server.answer(self._request(body)))
         except ApiFault as refusal:
-            self._refuse(refusal)
+            self._refuse(_fault(self._request(), refusal))
         except Dropped:  # the client gets no answer but a reset
             self.close_connection = self.sent_headers = True
             self.conn.reset()
@@ -282,10 +280,11 @@ class _Request(cheroot.HTTPRequest):
         bodyless = self.head.request.method == "HEAD" or response.status in _NO_BODY
         self.conn.wfile.write(head if bodyless else head + response.body)
 
-    def _refuse(self, refusal: ApiFault) -> None:
+    def _refuse(self, answer: ApiResponse) -> None:
+        """Send the answer, and leave unread what else there is of the request."""
         self.close_connection, self.ready = True, False
         with suppress(OSError):
-            self._send(_fault(self._request(), refusal))
+            self._send(answer)
             self._drain()
 
     def _drain(self) -> None:
