@@ -34,7 +34,7 @@ unavailable = partial(
 def worded(rows: Mapping[str, str], row: str, /, **names: object) -> ApiFault:
     """The error of a row ``Code: message``, with the names in its braces filled in."""
     code, _, message = rows[row].partition(": ")
-    return ApiFault(code, message.format(**names))
+    return ApiFault(code.format(**names), message.format(**names))
 
 
 def require(holds: object, message: str) -> None:

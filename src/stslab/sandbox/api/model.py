@@ -346,11 +346,7 @@ def unsupported(service: str, operation: str) -> ApiFault:
 
 _WITHOUT_ID = frozenset({"CreateRole", "ListInstanceProfiles"})
 """IAM's operations whose denials have no authorization id; from public records of AWS's answers."""
-_DETAILS = (
-    ". Go to https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1"
-    "#/authorization-details/{0} for complete details, or call the GetRequestAuthorizationDetails "
-    "API with the following authorization id: {0}"
-)
+_DETAILS: str = beside(__file__, "answers.yaml")["details"]
 
 
 def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:

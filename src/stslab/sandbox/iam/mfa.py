@@ -62,25 +62,18 @@ def spend(
 ) -> None:
     """Verify a code; see :data:`SpendMfa`. It is used up even if the call is refused later."""
     if serial is None or given is None:
-        raise _failed(", must provide both MFA serial number and one time pass code.")
+        raise lookups.fault("half of MFA")
     own = user.mfa_devices if user else ()
     device = lookups.find(tx, MfaDevice, user.account, serial) if user and serial in own else None
     window = int(now.timestamp()) // _WINDOW_SECONDS
     tries = [one for one in user.mfa_tries if one == window] if user else []
     if user is None or device is None or len(tries) == _TRIES:
-        raise _failed(
-            ", unable to validate MFA code.  Please verify your MFA serial number is valid and "
-            "associated with this user."
-        )
+        raise lookups.fault("no such MFA")
     tx.put(replace(user, mfa_tries=(*tries, window)), always=True)  # a new device is no way out
     spent = accepted(device, given, now)
     if spent is None:
-        raise _failed(" with invalid MFA one time pass code. ")
+        raise lookups.fault("wrong MFA")
     tx.put(spent, always=True)
-
-
-def _failed(how: str) -> ApiFault:
-    return faults.access_denied(f"MultiFactorAuthentication failed{how}")
 
 
 def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:

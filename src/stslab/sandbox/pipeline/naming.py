@@ -27,17 +27,11 @@ def name(service: str, http: HttpRequest) -> tuple[str, Params]:
         operation = address.operation(http, where)
         return operation, params.parse(operation, http, where)
     if service not in operations.SERVICES:
-        raise ApiFault(
-            "UnsupportedOperation",
-            f"The embedded account does not implement the service {service}. "
-            "It has iam, sts, s3 and cloudformation.",
-        )
+        lacking = f"The embedded account does not implement the service {service}."
+        raise ApiFault("UnsupportedOperation", f"{lacking} It has iam, sts, s3 and cloudformation.")
     if service == "iam" and http.path.startswith(TOOLBOX_PATH):
-        raise ApiFault(
-            "UnsupportedOperation",
-            "The embedded account does not implement IAM Toolbox. It explains a denial with: "
-            "stslab why",
-        )
+        lacking = "The embedded account does not implement IAM Toolbox."
+        raise ApiFault("UnsupportedOperation", f"{lacking} It explains a denial with: stslab why")
     return _name_query(service, http)
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from stslab.policy import Principal, PrincipalKind, catalogue
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
+from stslab.sandbox.api.model import Answer, ApiRequest, Keys
 from stslab.sandbox.federation.oidc import certificates, issuers
 from stslab.sandbox.federation.oidc.issuers import Claims
 from stslab.sandbox.state.identities import Issuer, OidcProvider
@@ -35,11 +35,7 @@ def assume_role_with_web_identity(
 ) -> Answer:
     params = request.params
     if given := params.get("ProviderId"):
-        raise ApiFault(
-            _OAUTH.get(given, "AccessDenied"),
-            f"The token is not an OAuth 2.0 access token of {given}. An OpenID Connect token is "
-            "sent without ProviderId.",
-        )
+        raise sessions.fault("OAuth", code=_OAUTH.get(given, "AccessDenied"), provider=given)
     target = roles.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     text = params["WebIdentityToken"].strip()

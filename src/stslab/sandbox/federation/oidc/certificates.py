@@ -4,7 +4,7 @@ IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider".
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import cast
@@ -18,6 +18,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.state.identities import Authority
+from stslab.structures import beside
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _read = x509.load_pem_x509_certificate
@@ -33,17 +34,10 @@ _USES = """
 """.split()
 
 
-unvalidated = partial(
-    faults.invalid_token,
-    "The web identity token provided could not be validated. See the AssumeRoleWithWebIdentity "
-    "documentation for requirements.",
-)
+SAYS: Mapping[str, str] = beside(__file__, "messages.yaml")
+unvalidated = partial(faults.invalid_token, SAYS["unvalidated"])
 """STS's error since 2026 for several causes. It does not tell which one it was; the log does."""
-unverifiable = partial(
-    faults.invalid_token,
-    "Couldn't retrieve verification key from your identity provider,  please reference "
-    "AssumeRoleWithWebIdentity documentation for requirements",
-)
+unverifiable = partial(faults.invalid_token, SAYS["unverifiable"])
 """STS's error if a certificate is for another name, not valid now, or forged, or there is none."""
 
 

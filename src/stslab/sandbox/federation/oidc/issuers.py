@@ -74,10 +74,7 @@ def read(text: str) -> tuple[Claims, Claims]:
             return parts["header"], claims
     except (InvalidTokenError, ValueError, RecursionError):
         pass
-    raise faults.invalid_token(
-        "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access "
-        "Token)"
-    )
+    raise faults.invalid_token(certificates.SAYS["no JWT"])
 
 
 def verify_token(text: str, jwk: Mapping[str, str]) -> None:
@@ -87,9 +84,7 @@ def verify_token(text: str, jwk: Mapping[str, str]) -> None:
     try:
         PyJWS().decode(text, PyJWK(dict(jwk)), algorithms=[jwk["alg"]])
     except PyJWTError as error:
-        raise faults.invalid_token(
-            "The ID Token provided is not valid: its signature is not the identity provider's"
-        ) from error
+        raise faults.invalid_token(certificates.SAYS["other signature"]) from error
 
 
 def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
