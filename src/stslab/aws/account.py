@@ -37,15 +37,8 @@ _UNREADABLE = (ResponseParserError, LookupError, TypeError)  # botocore's, for w
 # The request may have been sent, and its outcome is unknown.
 _NO_ANSWER = (boto.HTTPClientError, boto.IncompleteReadError, *_UNREADABLE)
 FAILED = (boto.BotoCoreError, AttributeError, ValueError, *_UNREADABLE)
-_NO_CREDENTIALS = tuple(
-    getattr(boto, name)
-    for name in """
-    NoCredentialsError PartialCredentialsError CredentialRetrievalError UnknownCredentialError
-    ProfileNotFound ConfigParseError ConfigNotFound TokenRetrievalError NoAuthTokenError SSOError
-    LoginError InfiniteLoopConfigError InvalidConfigError RefreshWithMFAUnsupportedError
-    MetadataRetrievalError
-    """.split()
-)
+_UNUSABLE = beside(__file__, "unusable.yaml")
+_NO_CREDENTIALS = tuple(getattr(boto, name) for name in _UNUSABLE["exceptions"].split())
 _SIGNED_OUT = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 
 
@@ -197,7 +190,7 @@ def failure(error: Exception, *, local: bool) -> ports.Refusal | ports.Lost:
 
 
 def unusable(why: str, **names: object) -> CredentialsError:
-    return CredentialsError(*said(beside(__file__, "unusable.yaml"), why, **names))
+    return CredentialsError(*said(_UNUSABLE, why, **names))
 
 
 def no_credentials(error: Exception) -> CredentialsError:

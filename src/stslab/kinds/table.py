@@ -225,13 +225,7 @@ EFFECTS: Mapping[str, Effect] = {
     **{call: Effect(creation.kind) for call, creation in CREATIONS.items()},
     **rows("effects", Effect),
 }
-# The first words of other operations that may be repeated with the same parameters.
-_REPEATABLE = tuple(
-    """
-    Abort Assume Attach BatchGet Decode Delete Describe Detach Disable Enable Get Head List Put
-    Remove Set Simulate Tag Untag Update Validate
-    """.split()
-)
+_REPEATABLE = tuple(_SECTIONS["repeatable"].split())
 
 
 def creation_of(call: str, params: Mapping[str, object]) -> Creation | None:

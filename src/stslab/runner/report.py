@@ -20,13 +20,11 @@ from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import REMAINS, Entry, EntryState, Link, RunRecord, RunState
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.undo import proof
-from stslab.structures import without
+from stslab.structures import beside, without
 
-ABOUT = (
-    "The learner's own machine made this report, unsupervised, from its journal. It says what"
-    " that journal says. It can't show who sat at the machine, nor that the journal was not"
-    " rewritten."
-)
+_TEXTS = beside(__file__, "report.yaml")
+ABOUT: str = _TEXTS["about"]
+UNKNOWABLE: list[str] = _TEXTS["unknowable"]
 
 
 class ReportedCall(msgspec.Struct, frozen=True):
@@ -180,14 +178,6 @@ def _between(start: str, end: str) -> float | None:
         return None
     return round(passed.total_seconds(), 3)
 
-
-UNKNOWABLE = (
-    "who sat at the machine, and whether they worked alone",
-    "whether somebody rewrote all records with their seals: a seal needs no secret",
-    "whether records are missing at the end",
-    "whether the machine's clock was right, and whether the account is the one it names",
-)
-"""What a report from somebody else's machine can't show."""
 
 _HOW = "Hand in the output of `stslab report RUN --json`: it includes the run's records."
 # Members that come from the stslab that made the report, or from the learner, not from the run.

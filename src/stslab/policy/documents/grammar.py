@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import filter as filter_names
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
@@ -16,20 +16,13 @@ from stslab.policy.catalogue import suggestions, table
 from stslab.policy.conditions import OPERATORS, Test, read_test
 from stslab.policy.documents.statement import Element, PrincipalElement, Statement
 from stslab.policy.patterns import ARN_SEPARATORS, remembered
-from stslab.structures import listed
+from stslab.structures import beside, listed
 from stslab.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
 _LEGACY_PARSING: Final = "The policy failed legacy parsing"
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
-_BAD_SID: Final = (
-    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
-    "expression [0-9A-Za-z]*"
-)
-_NO_ACTIONS: Final = "Policy statement must contain actions."
-_NO_STATEMENTS: Final = "Could not parse the policy: Statement is empty!"
-_SAME_SIDS: Final = "Statement IDs (SID) in a single policy must be unique."
-_SAME_SIDS_OF_TRUST: Final = "The Statement Ids in the policy are not unique"
+_says: Final = partial(beside, __file__, "messages.yaml")
 
 _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
@@ -59,7 +52,7 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     if len(found) > 1 and kind is not _RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
-            raise MalformedPolicy(_SAME_SIDS_OF_TRUST if kind is _TRUST else _SAME_SIDS)
+            raise MalformedPolicy(_says()["twins of trust" if kind is _TRUST else "twins"])
     return found
 
 
@@ -94,7 +87,7 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
-        message = _NO_STATEMENTS if of_resource and statements == [] else SYNTAX
+        message = _says()["no statements"] if of_resource and statements == [] else SYNTAX
         if kind is _RESOURCE and "Statement" not in document:
             message = "Missing required field Statement"
         raise MalformedPolicy(message, "Statement must be a statement, or a list of one or more.")
@@ -132,7 +125,7 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
         raise MalformedPolicy(SYNTAX, ": Sid must be a text.")
     if kind is not _RESOURCE and not _SID.fullmatch(sid):
         others = f"The following Statement Ids are invalid: {sid}"
-        problem = _BAD_SID if kind in _OF_IDENTITIES else others
+        problem = _says()["bad Sid"] if kind in _OF_IDENTITIES else others
         raise MalformedPolicy(problem, ": A Sid can have only letters and digits.")
     return Statement(
         index,
@@ -166,10 +159,9 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
     if principal == "NotPrincipal" and kind is _RCP:
         raise MalformedPolicy("Has prohibited field NotPrincipal")
     if not action:
-        of_resource = kind in _OF_RESOURCES
-        raise MalformedPolicy("Missing required field Action" if of_resource else _NO_ACTIONS)
+        raise MalformedPolicy(_says()["no action" if kind in _OF_RESOURCES else "no actions"])
     if not resource and kind not in _OF_RESOURCES:
-        raise MalformedPolicy("Policy statement must contain resources.")
+        raise MalformedPolicy(_says()["no resources"])
     return principal, action, resource
 
 
@@ -179,13 +171,6 @@ def _either(given: tuple[str, ...], name: str, negated: str) -> str:
     return name if name in given else negated if negated in given else ""
 
 
-_NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-_NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
-_NO_PRINCIPALS: Final = (
-    "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in "
-    "policy has a statement with no principals!"
-)
-_NO_SERVICE: Final = "Resource vendor must be fully qualified and cannot contain regexes."
 _BETWEEN: Final = "\0"
 _AN_ACTION: Final = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*:[^:\0]*|\*)"
 _ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
@@ -202,11 +187,6 @@ _AWS: Final = re.compile(
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
-_TRUSTED: Final = """
-    sts:AssumeRole sts:AssumeRoleWithSAML sts:AssumeRoleWithWebIdentity sts:SetContext
-    sts:SetSourceIdentity sts:TagSession
-""".split()
-"""The actions of trust policies, in this spelling."""
 _SERVICE: Final = re.compile(
     r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal)"
 )
@@ -243,7 +223,7 @@ def _action(name: str, value: object, kind: PolicyKind) -> Element:
     """Actions are compared in lower case ("IAM JSON policy elements: Action")."""
     actions = _texts(value, name)
     if not actions:
-        raise MalformedPolicy(_NO_ACTIONS)
+        raise MalformedPolicy(_says()["no actions"])
     return _actions(_BETWEEN.join(actions), len(actions), name, kind)
 
 
@@ -253,11 +233,10 @@ def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Elem
     if not _ACTIONS.fullmatch(together) or len(lower) != number:
         _check_actions(together.split(_BETWEEN), number, kind)
     for each in together.split(_BETWEEN) if kind is _TRUST else ():
-        if each in ("*", "sts:*") or not filter_names(_TRUSTED, each):
-            near = suggestions(each, _TRUSTED)
+        if each in ("*", "sts:*") or not filter_names(table("trusted"), each):
+            near = suggestions(each, table("trusted"))
             meant = f": did you mean {near[0]}?" if near else ""
-            refusal = "AssumeRole policy may only specify STS AssumeRole actions."
-            raise MalformedPolicy(refusal, meant)
+            raise MalformedPolicy(_says()["other actions"], meant)
     return Element(element, lower, variables=False, arn=False)
 
 
@@ -265,7 +244,7 @@ def _check_actions(actions: Sequence[str], number: int, kind: PolicyKind) -> Non
     wrong = next((each for each in actions if not _ACTION.fullmatch(each)), None)
     if wrong is not None or len(actions) != number:
         vendor, colon, name = (wrong or "").partition(":")
-        problem = f"Vendor {vendor} is not valid" if colon else _NO_VENDOR
+        problem = f"Vendor {vendor} is not valid" if colon else _says()["no vendor"]
         if ":" in name:
             problem = "Actions/Condition can contain only one colon."
         raise MalformedPolicy(problem, f": {wrong or ''!r}")
@@ -296,14 +275,14 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
     """Each is an ARN or ``*``, which at the end may replace parts ("... elements: Resource")."""
     found = _texts(value, name, foreign=kind is _RESOURCE)  # S3's keys have any characters
     if not found:
-        raise MalformedPolicy("Policy statement must contain resources.")
+        raise MalformedPolicy(_says()["no resources"])
     if kind in _OF_IDENTITIES:  # "... language": resource_string
         found = [_PARTIAL.sub(r"\g<0>:*", text) for text in found]
     for text in found:
         if _ARN.fullmatch(text) or (text and not text.strip("*")):
             continue
         if _VAGUE.match(text) or (text == "arn:aws" and kind is not _RESOURCE):
-            raise MalformedPolicy(_NO_SERVICE, f": {text}")
+            raise MalformedPolicy(_says()["no service"], f": {text}")
         if kind is not _RESOURCE and (message := _broken(text)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")
     return found
@@ -338,11 +317,10 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
         raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy must be '*'.")
     if value == "*":
         if kind is _TRUST:
-            refusal = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
-            raise MalformedPolicy(refusal, ': write {"AWS": "*"} for everyone.')
+            raise MalformedPolicy(_says()["star"], ': write {"AWS": "*"} for everyone.')
         return PrincipalElement(name, None)
     if kind is _TRUST and value == {"AWS": []}:
-        raise MalformedPolicy(_NO_PRINCIPALS)
+        raise MalformedPolicy(_says()["no principals"])
     if not value or value in ({"AWS": []}, {"AWS": ""}):
         raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
     if not isinstance(value, dict):
@@ -368,7 +346,7 @@ def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
     if type_ == "Service" and kind in _OF_RESOURCES and not (every or _SERVICE.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "SERVICE":"{name}"')
     if type_ == "Federated" and not _PROVIDER.fullmatch(name):
-        raise MalformedPolicy(_NO_PROVIDER, f": {name!r}")
+        raise MalformedPolicy(_says()["no provider"], f": {name!r}")
 
 
 def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[str]]]:
@@ -409,7 +387,7 @@ def read_tests(element: object, unknown: str = "") -> list[tuple[Test, str, Sequ
 def _condition_values(key: str, value: object) -> Sequence[str]:
     """The values of a key. IAM accepts an empty list, which never matches."""
     if not _CONDITION_KEY.fullmatch(key):
-        raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
+        raise MalformedPolicy(_says()["no vendor"], f": condition key {key!r}")
     if isinstance(value, str):
         return [value]
     values: list[Any] = value if isinstance(value, list) else [value]
