@@ -357,6 +357,17 @@ def test_a_head_that_never_ends_is_refused(server):
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
+def test_a_body_that_never_ends_is_refused_as_s3_does(server, monkeypatch):
+    """S3 API Reference, "Error responses"."""
+    monkeypatch.setattr("stslab.sandbox.server.server._BODY_SECONDS", 1)
+    head = f"PUT /b/k HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 10\r\n\r\nabc"
+    with held(server, 1, head.encode()) as (slow,):
+        slow.settimeout(10)
+        said = slow.recv(1000)
+        assert said.startswith(b"HTTP/1.1 400")
+        assert b"<Code>RequestTimeout</Code>" in said
+
+
 def test_running_requests_end_before_the_server_does():
     with serving() as one:
         with ThreadPoolExecutor(1) as pool:

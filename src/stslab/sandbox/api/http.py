@@ -60,7 +60,7 @@ def read_head(stream: Reader) -> Head | None:
     if not line:
         return None
     if len(line) > MAX_REQUEST_LINE:
-        raise _unread("The request line is too long.", 414)
+        raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=MAX_REQUEST_LINE)
     match = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
     if not match:
         raise _unread("The request line can't be read.")
@@ -107,7 +107,7 @@ def _headers(stream: Reader) -> Pairs:
         line = stream.readline(room + 1)
         room -= len(line)
         if room < 0 or len(headers) > MAX_HEADERS:
-            raise _unread("The headers are too large.", 431)
+            raise fault("RequestHeaderSectionTooLarge", MaxSizeAllowed=MAX_HEAD)
         if line == b"\r\n":
             return tuple(headers)
         match = _HEADER.fullmatch(line.decode("latin-1"))
@@ -121,26 +121,26 @@ def _framed(request: HttpRequest, minor: int) -> Head:
     for name in _FRAMING:
         if sum(one == name for one, _ in sent) > 1:
             raise _unread(f"There is more than one {name} header.")
-    host, length, encoding, expect = (request.header(name) for name in _FRAMING)
+    host, length, encoding, expect = (dict(sent).get(name) for name in _FRAMING)
     connection = ",".join(value for name, value in sent if name == "connection")
     options = {option.strip().lower() for option in connection.split(",")}
     return Head(
         request,
-        host,
+        host or "",
         length=_length(length, encoding, minor),
         keep_alive="keep-alive" in options if minor == 0 else "close" not in options,
-        expects_continue=expect.lower() == "100-continue" and minor == 1,
+        expects_continue=(expect or "").lower() == "100-continue" and minor == 1,
     )
 
 
-def _length(length: str, encoding: str, minor: int) -> int | None:
-    if encoding:
-        if length or minor == 0:
+def _length(length: str | None, encoding: str | None, minor: int) -> int | None:
+    if encoding is not None:
+        if length is not None or minor == 0:
             raise _unread("The length of the body is given twice.")
         if encoding.lower() != "chunked":
             raise _unread("Transfer-Encoding must be chunked.", 501)
         return None
-    if not _DIGITS.fullmatch(length or "0"):
+    if length is not None and not _DIGITS.fullmatch(length):
         raise _unread("The Content-Length is not a number.")
     return int(length or 0)
 

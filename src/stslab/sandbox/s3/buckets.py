@@ -64,6 +64,8 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         if own != (region, existing.region, bucket.ownership) or bucket.tags or not is_usual:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         bucket = existing
+    elif sum(one.owner == request.account for one in tx.all(Bucket, "")) >= _MOST_BUCKETS:
+        raise fault("TooManyBuckets")
     tx.put(replace(bucket, grants=acl.requested(tx, request, bucket, acl.owner_of(tx, bucket))))
     return {"Location": location, "BucketArn": bucket.arn}
 

@@ -251,13 +251,19 @@ class _Request(cheroot.HTTPRequest):
             if self.head.expects_continue:
                 self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
-            body = read_body(self.conn.rfile, self.head.length)
+            body = self._body()
             self._send(self.server.answer(self._request(body)))
         except ApiFault as refusal:
             self._refuse(_fault(self._request(), refusal))
         except Dropped:  # the client gets no answer but a reset
             self.close_connection = self.sent_headers = True
             self.conn.reset()
+
+    def _body(self) -> bytes:
+        try:
+            return read_body(self.conn.rfile, self.head.length)
+        except TimeoutError:
+            raise faults.fault("RequestTimeout") from None
 
     def _request(self, body: bytes = b"") -> HttpRequest:
         return dataclasses.replace(

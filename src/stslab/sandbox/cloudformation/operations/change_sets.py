@@ -69,7 +69,7 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     existing = lookups.find(view, request.account, request.region, name)
     if existing is None:
         operations.check(request.service, "CreateStack", {"StackName": name})
-        return stacks.new_stack(request, Config(template=""))
+        return stacks.new_stack(view, request, Config(template=""))
     refusal = f"Stack [{name}] already exists and cannot be created again with the changeSet"
     require(existing.status == REVIEW, f"{refusal} [{request.params['ChangeSetName']}].")
     return existing

@@ -111,7 +111,7 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
     require(not both, "Either DisableRollback or OnFailure can be specified, not both.")
     wanted = config(request)
-    stack = old or new_stack(request, wanted)
+    stack = old or new_stack(tx, request, wanted)
     check(tx, stack, wanted)
     protected = bool(params.get("EnableTerminationProtection"))
     stack = replace(stack, config=wanted, protected=protected)
@@ -217,8 +217,11 @@ def update_termination_protection(tx: Transaction, request: ApiRequest) -> Answe
     return {"StackId": stack.stack_id}
 
 
-def new_stack(request: ApiRequest, wanted: Config) -> Stack:
+def new_stack(view: View, request: ApiRequest, wanted: Config) -> Stack:
     name = request.params["StackName"]
+    there_are = sum(s.exists for s in lookups.stacks(view, request.account, request.region))
+    if there_are >= ANATOMY["most stacks"]:
+        raise ApiFault("LimitExceededException", "Limit for stack has been exceeded")
     return Stack(
         account=request.account,
         stack_id=new_arn(request, "stack", name),
