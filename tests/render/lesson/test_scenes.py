@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.lab.loader import load
 from stslab.lab.model import Change
 from stslab.lesson.access import CellState
 from stslab.lesson.byhand import Lack
@@ -17,6 +20,7 @@ from stslab.lesson.questions import Choice, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.lesson.scenes import Answered, Asking, Done, Scene, in_brief, matrix, ticket
 from stslab.render.terminal.paper import Paper
+from stslab.resources import bundled
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
 
@@ -135,6 +139,13 @@ def test_what_went_well_is_shortened_to_what_was_made() -> None:
     assert sentence.brief().lines == well
     assert Done(tuple(steps[:2])).brief().lines == tuple(steps[:2])
     assert Done((*steps, (False, "It is gone"))).brief().lines == ((False, "It is gone"),)
+
+
+def test_a_shortened_screen_of_one_hour_says_what_its_first_question_is_about() -> None:
+    lab = load(bundled() / "lab" / "one-hour.yaml", catalogue=BotocoreCatalogue())
+    checks = [check.says for check in takewhile(lambda one: not one.ask, lab.stages[0].checkpoint)]
+    lines = tuple((True, text) for text in (lab.stages[0].steps[-1].title, *checks))
+    assert Done(lines).brief().lines[0][1] == "Ask for four hours, the most that the role allows"
 
 
 def test_a_heading_alone_ends_with_its_last_word() -> None:
