@@ -103,6 +103,9 @@ def test_the_status_line_has_only_what_fits(
         runner.lab = replace(one.lab, accounts=accounts)  # at a question: whose is it?
         one.lab = runner.lab
         assert shown in one._status_line(None, "", plain=False)
+    runner.stages_done = (one.lab.stages[0].id,)  # as in the second stage, which Enter goes on with
+    for stage in (None, one.lab.stages[1]):
+        assert one._status_line(stage, "", plain=True).startswith(" stage 2 of 6 ")
 
 
 def test_the_status_line_of_a_fault_is_cut_in_no_word(tmp_path: Path) -> None:

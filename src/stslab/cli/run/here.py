@@ -75,11 +75,8 @@ class Here:
     def __post_init__(self) -> None:
         self.lab = self.runner.lab
         self.embedded, account = self.opened.kind == "sandbox", self.opened.target.info.account
-        self.place = f"On the account {account}."
-        if self.embedded:
-            named = f" ({self.workspace.home.named})" if self.workspace.home.named else ""
-            self.place = f"On the embedded account {account}{named}, on this machine."
-            self.place += " No AWS account is needed."
+        named = f" ({self.workspace.home.named})" if self.workspace.home.named else ""
+        self.place = TEXTS["embedded" if self.embedded else "real"].format(account, named)
         self.decide = self.opened.decide
         self._brief = describer(self.lab, keep=self.workspace.home.root / "shown")
         self._log = Tail(self.workspace.home.sandbox)
@@ -210,7 +207,9 @@ class Here:
 
     def _status_line(self, stage: Stage | None, who: str, *, plain: bool) -> str:
         stages = self.lab.stages
-        of, number = len(stages), stages.index(stage) + 1 if stage else len(self.runner.stages_done)
+        done = self.runner.stages_done
+        next_one = next((each for each in stages if each.id not in done), stages[-1])
+        of, number = len(stages), stages.index(stage or next_one) + 1
         bar = "▓" * number + "░" * (of - number)
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"
