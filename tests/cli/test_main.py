@@ -106,6 +106,12 @@ def test_an_unknown_command_is_a_usage_error_that_suggests_one(stslab):
     assert "Did you mean 'sandbox stop'?" in stslab("stop").err
 
 
+def test_a_file_that_needs_an_option_is_a_usage_error_that_names_one(stslab):
+    said = stslab("simulate", "p.json")
+    assert said.code == 2
+    assert "(p.json). Write it so: stslab simulate --policy PATH" in said.err
+
+
 def test_an_unknown_flag_is_a_usage_error(stslab):
     assert stslab("labs", "--colour").code == 2
 

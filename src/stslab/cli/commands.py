@@ -104,12 +104,14 @@ def looks() -> Iterator[click.Option]:
 
 
 def advised(error: click.ClickException) -> click.ClickException:
-    """The error; if an unknown option has the name of an argument, it says how that is given."""
-    if isinstance(error, click.NoSuchOption) and error.ctx:
-        for param in error.ctx.command.params:
-            if isinstance(param, click.Argument) and error.option_name == f"--{param.name}":
-                usage = f"{error.ctx.command_path} {param.make_metavar(error.ctx)}"
-                return click.UsageError(f"{error.message} Write it without: {usage}", error.ctx)
+    """The error; of an option that is an argument, or a file that needs an option, it says so."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    unknown, extra = getattr(error, "option_name", ""), "extra argument" in error.message
+    for param in ctx.command.params if ctx else ():
+        file = extra and isinstance(param, click.Option) and isinstance(param.type, click.Path)
+        if ctx and (file or (isinstance(param, click.Argument) and unknown == f"--{param.name}")):
+            usage = " ".join([ctx.command_path, *param.opts[:file], param.make_metavar(ctx)])
+            return click.UsageError(f"{error.message.rstrip('.')}. Write it so: {usage}", ctx)
     return error
 
 

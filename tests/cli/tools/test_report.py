@@ -69,6 +69,11 @@ def test_one_run_under_two_names_is_told(run: str, stslab: Stslab, tmp_path: Pat
     assert ana.endswith("yes; Ben handed in the same run")
     assert ben.endswith("yes; Ana handed in the same run")
     assert "the same run" not in stslab("report", "merge", both[0], both[0]).out
+    (tmp_path / "notes.txt").write_text("no report")
+    assert stslab("report", "merge", str(tmp_path)).out.splitlines()[1:] == [ana, ben]
+    (tmp_path / "empty").mkdir()
+    said = stslab("report", "merge", str(tmp_path / "empty"))
+    assert (said.code, "/empty can't be read" in " ".join(said.err.split())) == (2, True)
 
 
 def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path: Path) -> None:
@@ -84,7 +89,8 @@ def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path:
     [
         (("--html", "/no/such/folder/x.html"), "can't be written"),
         (("nothere0",), "There is no run 'nothere0'"),
-        (("--run", "nothere0"), "No such option '--run'. Write it without: stslab report [RUN]"),
+        (("--run", "nothere0"), "No such option '--run'. Write it so: stslab report [RUN]"),
+        (("a", "r.html"), "(r.html). Write it so: stslab report --html FILE"),
         (("--htm", "x"), "Usage: stslab report [OPTIONS] [RUN]"),
         (("merge", "/dev/null", "--csv"), "is not a report of stslab"),
         (("merge", "/dev/null"), "is not a report of stslab"),

@@ -16,7 +16,6 @@ from stslab.home import home
 _ABOUT = "of"
 _LARGEST = 64 * 1024 * 1024  # bytes of a report that are read
 _File = click.Path(dir_okay=False, allow_dash=True)
-_Readable = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 class _ReportGroup(LazyGroup):
@@ -85,8 +84,7 @@ def about(
     claims = report.standing.claims if report.run.kind == "sandbox" else ()
     requests = {claim.request_id for claim in claims} - {""}
     log = newest_first(place.account(report.run.target))
-    events = (event for event in log if event["requestID"] in requests)
-    decisions = {event["requestID"]: event["decisions"] for event in events}
+    decisions = {one["requestID"]: one["decisions"] for one in log if one["requestID"] in requests}
     if mask:
         report, decisions = masked(report), masked(decisions)
     if html:
@@ -115,7 +113,7 @@ about.context_class = _Unnamed
 
 
 @click.command("verify")
-@click.argument("file", type=_Readable)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 def verify(*, file: str) -> None:
     """Say what can be known about a report in FILE (JSON), and what can't.
 
@@ -133,19 +131,20 @@ def verify(*, file: str) -> None:
 
 
 @click.command("merge")
-@click.argument("files", nargs=-1, required=True, type=_Readable)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option("--csv", "form", flag_value="csv", default="csv",
               help="As CSV, for a spreadsheet (the default).")  # fmt: skip
 @click.option("--html", "form", flag_value="html", help="As a page to view and print.")
 def merge(*, files: tuple[str, ...], form: str) -> None:
-    """Merge the reports of a class (FILES, in JSON) into one table, on stdout.
+    """Merge the reports of a class (FILES, in JSON, or folders of them) into one table, on stdout.
 
     It has a row for each learner, and columns for stages and concepts; each report is
     verified. The page also shows the most frequent wrong predictions.
     """
     from stslab.render.report import merged
 
-    reports = merged.compared(merged.handed_in(_text(file), file) for file in files)
+    every = (one for at in files for one in sorted(map(str, Path(at).glob("*.json"))) or [at])
+    reports = merged.compared(merged.handed_in(_text(file), file) for file in every)
     as_form = merged.as_page if form == "html" else merged.as_csv
     click.echo(as_form(reports), nl=False)
 

@@ -23,9 +23,8 @@ _ABOUT = (
     "The learners' own machines made these reports, unsupervised, and the learners gave the names"
     " themselves. The last column says whether each report is unchanged, as far as can be known."
 )
-_STATES = {"done": "good", "did not hold": "bad", "stopped": "bad"} | dict.fromkeys(
-    ("skipped", "not reached"), "open"
-)
+_OPEN = dict.fromkeys(("skipped", "not reached"), "open")
+_STATES = {"done": "good", "did not hold": "bad", "stopped": "bad", **_OPEN}
 
 
 class Handed(msgspec.Struct):
@@ -124,10 +123,9 @@ def misconceptions(reports: Iterable[Handed]) -> list[tuple[str, str, int, str]]
         first = {(one.stage, one.number): one for one in reversed(report.predicted)}
         for wrong in first.values():
             if not wrong.right and wrong.said != DONT_KNOW:
-                claims = [claim.says for claim in report.claims if claim.stage == wrong.stage]
-                known = 0 <= wrong.number < len(claims)
-                named = f"{wrong.stage}, claim {wrong.number + 1}"
-                claim = claims[wrong.number] if known else named
+                says = (claim.says for claim in report.claims if claim.stage == wrong.stage)
+                unknown = f"{wrong.stage}, claim {wrong.number + 1}"
+                claim = dict(enumerate(says)).get(wrong.number, unknown)
                 counts[report.run.lab, claim, wrong.said] += 1
     return [(claim, said, of, lab) for (lab, claim, said), of in counts.most_common(20)]
 
