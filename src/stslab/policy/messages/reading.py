@@ -12,7 +12,7 @@ import jmespath
 import msgspec
 from msgspec.structs import replace
 
-from stslab.policy.catalogue import action_of, has_no_resource, s3_actions
+from stslab.policy.catalogue import action_of, has_no_resource, is_action, s3_actions
 from stslab.policy.decision import GATES
 from stslab.policy.messages import clients
 from stslab.policy.request import account_of, split_arn
@@ -124,10 +124,11 @@ def frame_near(line: str, at: int) -> Message:
             groups = match.groupdict()
             called = called or (groups.get("service", "") if "operation" in groups else "")
             found = {**groups, **found}
-    operation = found.get("operation", "")
-    own = "s3" if operation in s3_actions() else ""
+    operation, code = found.get("operation", ""), found.get("code", "").rpartition(".")[2]
+    of_ec2 = code == "UnauthorizedOperation" and is_action(f"ec2:{operation}")
+    own = "s3" if operation in s3_actions() else "ec2" * of_ec2
     return Message(
-        code=found.get("code", "").rpartition(".")[2],
+        code=code,
         service=_prefix(found.get("service", "")) or own,
         operation=operation,
         action=action_of(_prefix(called) or own, operation),
