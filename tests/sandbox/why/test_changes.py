@@ -915,6 +915,7 @@ def test_an_anonymous_request_is_told_to_sign(account, fresh):
     sign, allow = told["changes"][0]["options"]
     assert "--no-sign-request" in sign["what"]
     assert "if nothing blocks public policies" in allow["what"]
+    assert told["complete"] is None  # something does: the bucket is new
 
 
 def test_the_advice_about_a_refused_token_fixes_it(account, fresh):

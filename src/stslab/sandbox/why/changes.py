@@ -46,8 +46,7 @@ class Situation(msgspec.Struct, frozen=True):
         """That of a logged decision; None if the log can't lead to the same decision."""
         if "policies" not in logged:
             return None
-        held: dict[PolicyKind, tuple[NamedPolicy, ...]]
-        held = {PolicyKind(layer["layer"]): () for layer in logged["layers"]}
+        held = {PolicyKind(one["layer"]): tuple[NamedPolicy, ...]() for one in logged["layers"]}
         try:
             for one in logged["policies"]:
                 kind = PolicyKind(one["layer"])

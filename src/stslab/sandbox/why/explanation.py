@@ -113,24 +113,24 @@ def _explanation(event: Event, decision: Decided | None, why: str, advice: Advic
     }
 
 
-def _advice(layer: str, fixes: Iterable[str]) -> Advice:
-    found = [Option(what, None) for what in fixes]
-    return [(layer, found)] if found else []
+def _advice(layer: str, fixes: Sequence[str]) -> Advice:
+    return [(layer, [Option(what, None) for what in fixes])] if fixes else []
 
 
-def _plan(situation: Situation) -> tuple[Advice, bool]:
-    """What to change, layer by layer, and whether the request is then allowed."""
+def _plan(situation: Situation) -> tuple[Advice, bool | None]:
+    """What to change, layer by layer, and whether it is then allowed; None: S3 may block it."""
     plan: list[tuple[str, Sequence[Option]]] = []
     for _ in range(_MOST_ROUNDS):
         layer = next((each for each in situation.decide().layers if each.blocks), None)
         working = _working(situation, layer) if layer else ()
-        if layer and working:
-            plan.append((str(layer.kind), working))
+        plan += [(str(layer.kind), working)] if layer and working else []
         after = next((each.after for each in working if each.after), None)
         if after is None:
             break
         situation = after
-    return plan, situation.decide().allowed
+    allowed = situation.decide().allowed
+    unsure = any("if nothing blocks public" in one.what for _, chosen in plan for one in chosen)
+    return plan, None if allowed and unsure else allowed
 
 
 def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
