@@ -183,6 +183,17 @@ def test_a_wide_policy_hides_the_fault_and_gives_no_fix_away(
     terminal.wait("assumed may not get an object", "admin $")
 
 
+def test_a_session_that_is_asked_for_by_hand_is_in_no_profile_yet(
+    opened: Open, machine: Machine
+) -> None:
+    terminal = opened("break", "--fault", "d-261d")
+    reported(terminal)
+    asks = "aws sts assume-role --role-arn $ROLE --role-session-name me --profile sts"
+    terminal.enter(f"{asks} --query AssumedRoleUser")
+    terminal.wait("is in no profile yet", "into the profile assumed", "admin $")
+    assert seconds(machine) is None
+
+
 @pytest.mark.soak
 def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "d-261d")

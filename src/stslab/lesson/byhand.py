@@ -124,7 +124,9 @@ class ByHand:
         notes += [note for at, those in differing.items() for note in those if at not in done]
         misnamed = self._misnamed(stage, undone - done, changed)
         notes += [*self._astray(stage, changed), *dict.fromkeys(misnamed)]
-        notes += self._unplaced(stage, by_hand - done)
+        open_ = (step for at, step in tasks_of(stage) if at in by_hand - done)
+        wanted = [one.profile.name for one in open_ if one.profile and one.service == "sts"]
+        notes += unplaced(self.runner, self.runner.past.entered(stage.id), *wanted[:1])
         return self._standing(stage, adopted, done, notes, strange)
 
     def _failing(self, stage: Stage) -> Iterator[Lack]:
@@ -209,18 +211,6 @@ class ByHand:
                 if about == subject(put) and put["PolicyName"] not in names:
                     yield WORDS["said"]["misnamed"].format(put["PolicyName"], name)
 
-    def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
-        """A sentence on the last session that was asked for, if it is in no profile."""
-        # STS's times are whole seconds.
-        calls, since = self.runner.work.calls, self.runner.past.entered(stage.id)[:19]
-        open_ = (step for at, step in tasks_of(stage) if at in undone)
-        wanted = [one.profile.name for one in open_ if one.profile and one.service == "sts"]
-        asked = calls.hand.look(self.runner.run.id).sessions if wanted else {}
-        last = max(asked.items(), key=lambda pair: pair[1].asked, default=None)
-        held = filter(None, map(calls.profiles.get, calls.profiles.names()))
-        if last and last[1].asked >= since and last[0] not in {one.access_key_id for one in held}:
-            yield WORDS["said"]["unplaced"].format(wanted[0])
-
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint for a task, and whether it is the last: the caller shows the command."""
         step = stage.steps[task.number]
@@ -290,6 +280,16 @@ class ByHand:
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
         return resolvable(params, self.runner.scope())
+
+
+def unplaced(runner: Runner, since: str, wanted: str = "") -> Iterator[str]:
+    """A sentence on the last session asked for ``since`` then, if ``wanted`` and in no profile."""
+    calls, since = runner.work.calls, since[:19]  # STS's times are whole seconds
+    asked = calls.hand.look(runner.run.id).sessions if wanted else {}
+    last = max(asked.items(), key=lambda pair: pair[1].asked, default=None)
+    held = filter(None, map(calls.profiles.get, calls.profiles.names()))
+    if last and last[1].asked >= since and last[0] not in {one.access_key_id for one in held}:
+        yield WORDS["said"]["unplaced"].format(wanted)
 
 
 def sentences(lacks: Sequence[Lack]) -> list[str]:

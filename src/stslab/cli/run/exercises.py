@@ -18,7 +18,7 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson import questions
-from stslab.lesson.byhand import ByHand, called, is_own, make
+from stslab.lesson.byhand import ByHand, called, is_own, make, unplaced
 from stslab.lesson.evidence import call_of, documents_of, renamed
 from stslab.lesson.faults import Faults
 from stslab.policy.messages import in_short
@@ -207,7 +207,7 @@ class FaultExercise(_Exercise):
     def __post_init__(self) -> None:
         self.remaining = self.faults.remaining(self.stands.fault)
         self.asked = self.faults.broken(self.stands.fault)
-        self._seen = self._state()
+        self._seen, self._noted = self._state(), ""
         self._remember(self.stands)
 
     @property
@@ -282,22 +282,24 @@ class FaultExercise(_Exercise):
         return (self.faults.renewal(fault.profile),) if fault.profile else fault.fix
 
     def news(self, paper: Paper) -> None:
-        before, was = self.remaining, self._seen
-        self._seen = self._state()
-        self.remaining = now = self.faults.remaining(self.stands.fault)
+        before, was, noted = self.remaining, self._seen, self._noted
+        self._seen, runner, stands = self._state(), self.here.runner, self.stands
+        self.remaining = now = self.faults.remaining(stands.fault)
+        self._noted = "".join(unplaced(runner, stands.at, stands.fault.profile))
+        if self._noted not in ("", noted):
+            paper.prose(self._noted, indent=3, lead=paper.symbols.warning)
         if before == now and was == self._seen:
             return
         if was == self._seen:  # a change may be visible before its line in the log
             time.sleep(0.3)
             self._seen = self._state()
-        stands, tried = self.stands, was != self._seen
+        tried = was != self._seen
         wide = any(lack.limits for lack in now)
         self._remember(replace(stands, tries=stands.tries + tried, opened=stands.opened or wide))
-        if any(not lack.limits for lack in now):
-            if now == before:
-                paper.prose("Something was changed, but the same things are still broken.")
-        elif wide:
+        if wide and all(lack.limits for lack in now):
             paper.prose("It works, but more is allowed than before. That is not a fix yet.")
+        elif now and now == before:
+            paper.prose("Something was changed, but the same things are still broken.")
         scenes.remaining(paper, now)
 
     def _remember(self, stands: Broken) -> None:
