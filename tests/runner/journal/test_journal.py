@@ -282,6 +282,9 @@ def test_unfinished_runs_are_listed_newest_first(path):
         ended = journal.run("r1")
         assert ended
         assert ended.ended
+    tampered(path, "UPDATE records SET body = '{}' WHERE kind = 'entered'")
+    with Journal(path) as journal:
+        assert [run.id for run in journal.unfinished()] == ["r0", "r3", "r2"]
 
 
 def test_only_its_owner_can_read_it(filled):

@@ -53,6 +53,7 @@ WHERE one.kind IN (SELECT value FROM json_each(?))
 """
 _PAST = f"{_WHOLE} AND one.run = ? AND one.number > ? ORDER BY one.number"
 _NEWEST = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC LIMIT ?"
+_ENTERED = "SELECT DISTINCT run FROM records WHERE kind = 'entered'"
 _RUNS = f"{_WHOLE} ORDER BY one.seq"
 _LINKS = "SELECT number, kind, at, body, seal FROM records WHERE run = ? ORDER BY number"
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
@@ -112,7 +113,8 @@ class Journal(AbstractContextManager["Journal"]):
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """Newest first. Those in which no stage was begun come last: they hide no other."""
         runs = [run for run in self.runs(target, lab) if run.state in records.UNFINISHED]
-        return tuple(sorted(runs, key=lambda run: not self.past(run.id).how))
+        begun = {run for (run,) in self._read(_ENTERED)}  # also by a record that was changed
+        return tuple(sorted(runs, key=lambda run: run.id not in begun))
 
     def intend(self, run: str, intent: Intent) -> int:
         """Journal a call that is about to be made. Return the entry's number."""
