@@ -69,15 +69,17 @@ WHOLE = [
 ]  # fmt: skip
 OPEN = [
     "it's", 'echo "a', "aws iam \\", "aws iam \\\\\\", "aws \\\n  --a 'b", "cat <<EOF", "cat <<'E'\nE '",
-    "echo `a", "echo $(a", "for i in a; do", "a |", "a &&", "echo ${a", "echo $((1",
+    "echo `a", "echo $(a", "for i in a; do", "a |", "a &&", "echo ${a", "echo $((1", "echo \ud800\udce9 '",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("shell", ["bash", "/bin/sh"])
 def test_a_text_goes_on_where_a_shell_waits_for_more(
-    monkeypatch: pytest.MonkeyPatch, shell: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shell: str
 ) -> None:
     monkeypatch.setattr("stslab.cli.run.here._SHELL", shell)
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()  # the shell says so first
     assert [text for text in WHOLE if goes_on(text)] == []
     assert [text for text in OPEN if not goes_on(text)] == []
 

@@ -53,9 +53,9 @@ def no_command(line: str) -> str:
 
 def goes_on(text: str) -> bool:
     """Whether a shell waits for more lines: for the end of a quote, a loop or a here-document."""
-    reads = partial(subprocess.run, [_SHELL, "-n"], env={"LC_ALL": "C"}, capture_output=True)
+    reads = partial(subprocess.run, [_SHELL, "-n"], env={"LC_ALL": "C"}, cwd="/", check=False)
     alone, closed = (
-        reads(input=script, check=False, errors="surrogateescape")
+        reads(input=script, capture_output=True, encoding="utf-8", errors="replace")
         for script in (text, f"{text}\n)")
     )
     waits = _WAITS.search(alone.stderr.partition("\n")[0])
