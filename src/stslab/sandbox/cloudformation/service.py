@@ -27,9 +27,6 @@ _IN_NO_ROLE = frozenset({"DeleteChangeSet", "UpdateTerminationProtection"})
 """The writes that start no work on a stack, for which a service role would be assumed."""
 URL_LIMIT = 1_000_000
 """The maximum size of a template in S3: 1 MB ("AWS CloudFormation quotas"), in AWS's message so."""
-_MORE = (
-    "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
-)
 _URL = re.compile(
     r"https://([^/]+)\.s3[.-](?!website)[^/]*amazonaws\.com/(.+)"  # or a bucket in the path:
     r"|(?:https://s3(?!.website)[^/]*\.amazonaws\.com"
@@ -99,7 +96,7 @@ class CloudFormation:
             body: bytes = self._call(request.caller, "s3", "GetObject", where, here=True)["Body"]
         except model.ApiFault as error:  # a denial has no details
             told = fault(error.code) if error.code == "AccessDenied" else error
-            raise invalid(f"S3 error: {told.message}\n{_MORE}") from None
+            raise invalid(template.ANATOMY["S3 error"].format(told.message)) from None
         require(len(body) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
         return body.decode("utf-8", "replace")
 

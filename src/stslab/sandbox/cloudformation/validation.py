@@ -7,7 +7,7 @@ AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFo
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from stslab.sandbox.api.faults import require
+from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
@@ -139,11 +139,8 @@ def check_attributes(template: Template) -> None:
         for reference in references(part) if function in {"Fn::GetAtt", "Fn::Sub"} else ():
             kind = TYPES.get(template.resources[reference.name].type if reference.attribute else "")
             place = "/".join(map(str, (*path, function)))
-            require(
-                kind is None or reference.attribute in kind.attributes,
-                f"[Error] /{place}: Resource type {kind and kind.name} does not support attribute "
-                f"{{{reference.attribute}}}",
-            )
+            if kind and reference.attribute not in kind.attributes:
+                raise invalid(ANATOMY["no attribute"].format(place, kind.name, reference.attribute))
 
 
 def needed_capabilities(template: Template) -> tuple[str, list[str]]:

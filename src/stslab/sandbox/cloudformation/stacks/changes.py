@@ -174,10 +174,8 @@ def _change(action: str, what: Declared | StackResource, **members: Value) -> Pr
     return {"Type": "Resource", "ResourceChange": {**named, "Scope": [], "Details": [], **members}}
 
 
-VALIDATIONS = {
-    "NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceCheck",
-    "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation",
-}
+_SAYS = beside(__file__, "errors.yaml")
+VALIDATIONS: Mapping[str, str] = _SAYS["validations"]
 NAMED: Mapping[str, type[Record]] = {
     "AWS::S3::Bucket": Bucket,
     **{f"AWS::IAM::{kind.__name__}": kind for kind in (Group, InstanceProfile, Role, User)},
@@ -206,7 +204,7 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
         kept = present.get(name, {}).get(kind.name_property) == given
         at = ("", given) if record is Bucket else (wanted.stack.account, given.lower())
         if record and not kept and view.get(record, *at):
-            taken = beside(__file__, "errors.yaml")["exists"].format(type=kind.name, name=given)
+            taken = _SAYS["exists"].format(type=kind.name, name=given)
             yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)
 
 

@@ -124,14 +124,8 @@ def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
     return failed
 
 
-_AFTER = {
-    "ROLLBACK": ("ROLLBACK_IN_PROGRESS", "Rollback requested by user."),
-    "DELETE": ("DELETE_IN_PROGRESS", "Delete requested by user."),
-}
-
-
 def create_stack(job: Job) -> None:
-    failing, then = _AFTER.get(job.stack.on_failure, ("CREATE_FAILED", ""))
+    failing, then = SAYS["after"].get(job.stack.on_failure, ("CREATE_FAILED", ""))
     _carry_out(job, "CREATE_COMPLETE", failing, f". {then}")
 
 

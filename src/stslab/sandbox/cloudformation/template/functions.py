@@ -14,7 +14,7 @@ import msgspec
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.template.template import Value, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, Value, well_formed
 from stslab.structures import beside
 
 SUB_VARIABLE = re.compile(r"\$\{(?!\s*!)([^{}]*)\}")
@@ -186,10 +186,8 @@ def evaluate(value: object, scope: Scope) -> Value:
 
 def unsupported_function(name: str) -> ApiFault:
     """The error for an unknown ``Fn::``, or for one that needs a transform."""
-    return invalid(
-        f"Template format error: Encountered unsupported function: {name} Supported functions "
-        f"are: [{', '.join(sorted(FUNCTIONS.keys() | DECIDERS.keys()))}]"
-    )
+    supported = ", ".join(sorted(FUNCTIONS.keys() | DECIDERS.keys()))
+    return invalid(ANATOMY["no function"].format(name, supported))
 
 
 def as_text(value: object) -> str:

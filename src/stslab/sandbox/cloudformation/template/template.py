@@ -63,11 +63,7 @@ def read(text: str) -> dict[str, Value]:
 
 
 def check_size(text: str) -> None:
-    require(
-        len(text.encode()) <= BODY_LIMIT,
-        f"1 validation error detected: Value '{text}' at 'templateBody' failed to satisfy "
-        f"constraint: Member must have length less than or equal to {BODY_LIMIT}",
-    )
+    require(len(text.encode()) <= BODY_LIMIT, ANATOMY["too large"].format(text, BODY_LIMIT))
 
 
 def _parse_json(text: str) -> Value:
