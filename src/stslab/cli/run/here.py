@@ -128,10 +128,12 @@ class Here:
             self.opened.hand.begin(self.runner.run.id, keys)
 
     def happened(self) -> bool:
-        """Whether another process called, or wrote the journal or a profile, since last time."""
+        """Whether another process called, or wrote the journal or a profile, since last time.
+
+        ``tried`` tells then whether it did more than look.
+        """
         theirs, before = [one for one in self._log.read() if not is_own(one)], self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
-        # More than a look:
         self.tried = self._last != before or any(map(changes, map(called, theirs)))
         return bool(before) and (bool(theirs) or self._last != before)
 

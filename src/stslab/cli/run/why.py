@@ -10,15 +10,10 @@ import click
 from stslab.cli.options import json_option
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.structures import beside, said
 
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
-_NEITHER = "That is neither a file nor an error message of AWS."
-_NO_MESSAGE = "No refusal by AWS was found in the text."
-_HOW = (
-    "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
-    " stdin to `stslab why -`. Without arguments, the embedded account's last failure is explained."
-)
 
 
 @click.command("why")
@@ -40,7 +35,7 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     from the aws CLI, an SDK, Terraform, or CloudTrail's JSON. It stays on this machine.
     """
     if about and not "".join(about).strip():
-        raise UsageError(_NO_MESSAGE, _HOW)
+        raise UsageError(*said(beside(__file__, "refused.yaml"), "no message"))
     given = " ".join(about)
     if not given or re.fullmatch(r"(?!-$)[0-9A-Fa-f-]{1,36}", given):
         _explain_request(given, as_json=as_json)
@@ -54,8 +49,8 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     if message is None and text is None and _WORD.fullmatch(given):
         _explain_request(given, as_json=as_json)
     elif message is None:
-        lone = text is None and " " not in given
-        raise UsageError(_NEITHER if lone else _NO_MESSAGE, _HOW)
+        says = "neither" if text is None and " " not in given else "no message"
+        raise UsageError(*said(beside(__file__, "refused.yaml"), says))
     elif as_json:
         click.echo(json.dumps(message_as_json(message, advise(message)), indent=2))
     else:
