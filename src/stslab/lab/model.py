@@ -332,5 +332,6 @@ class Lab(LabFile, frozen=True, kw_only=True):
     sha256: str
     includes: tuple[Path, ...] = ()
 
-    def stage(self, stage_id: str) -> Stage | None:
-        return next((stage for stage in self.stages if stage.id == stage_id), None)
+    def stage(self, name: str) -> Stage | None:
+        named = enumerate(self.stages, 1)  # by its number or its id
+        return next((stage for at, stage in named if name in (str(at), stage.id)), None)

@@ -50,6 +50,7 @@ def test_the_newest_unfinished_run(stslab, state, own):
 def test_an_ended_run_can_be_checked_but_not_continued(stslab, state, own):
     begin(state, "aaaa1111", "own", own, RunState.CLEANED)
     assert "The lab has: look." in stslab("check", "nowhere").err
+    assert "A lab's file is named by --lab FILE." in " ".join(stslab("check", "l.yaml").err.split())
     assert "create-user" in stslab("step", "nowhere").err
     assert stslab("run", "own", "--dry-run").code == 2
 

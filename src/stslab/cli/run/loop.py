@@ -124,7 +124,7 @@ class Loop(AtPrompt):
         advice = TEXTS["by hand"] if self.hand else usual
         if not self.here.workspace.home.enter_lesson(self.runner.run.id):
             advice = TEXTS["elsewhere"]
-        middle = len(self.lab.stages) // 2 + 1
+        of, middle = len(self.lab.stages), len(self.lab.stages) // 2 + 1
         welcome = partial(
             scenes.welcome,
             stages=self.runner.map(),
@@ -135,14 +135,13 @@ class Loop(AtPrompt):
         )
         scene = Scene(self.lab.title, welcome)
         self.show(scene)
-        numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
         while True:
             with suppress(Skip):  # there is nothing to skip yet
                 entered = self.entered(scene, "goes on" if resumed else "begins", "begin")
-                stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
+                stage = self.lab.stage(entered.argument)
                 if stage or not entered.word:
                     return stage
-                self.screen.say(f"The stages are 1 to {len(numbers)}, as in: begin {middle}")
+                self.screen.say(f"The stages are 1 to {of}, as in: begin {middle}")
 
     def _until_done(self, stage: Stage) -> None:
         """Do a stage. After an error, the learner may try again or skip it."""

@@ -28,11 +28,11 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
     """The lab's stage of this id or number, from 1; UsageError if the lab has no such stage."""
-    for number, stage in enumerate(lab.stages, 1):
-        if stage_id in (str(number), stage.id):
-            return stage
+    if stage := lab.stage(stage_id):
+        return stage
     message = f"This lab has no stage {stage_id!r}." if stage_id else "No stage is named."
-    raise UsageError(message, f"The lab has: {', '.join(stage.id for stage in lab.stages)}.")
+    file = " A lab's file is named by --lab FILE." if stage_id.endswith(".yaml") else ""
+    raise UsageError(message, f"The lab has: {', '.join(stage.id for stage in lab.stages)}.{file}")
 
 
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
