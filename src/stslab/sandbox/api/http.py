@@ -48,7 +48,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def _unread(reason: str, status: int = 400) -> ApiFault:
-    """S3's error for a request that can't be read; it does not say why (versity/versitygw#1364)."""
+    """S3's error for an unreadable request (versity/versitygw#1364). S3 leaves out the reason."""
     return ApiFault("BadRequest", f"{SAYS['unread']} {reason}", status)
 
 

@@ -154,8 +154,7 @@ def owner(view: View, request: ApiRequest) -> User | None:
 
 def groups_of(view: View, user: User) -> list[Group]:
     """The groups of a user, sorted by name."""
-    groups = (view.get(Group, user.account, key) for key in sorted(user.groups))
-    return [group for group in groups if group is not None]
+    return list(filter(None, (view.get(Group, user.account, key) for key in sorted(user.groups))))
 
 
 def access_keys(view: View, account: str, user: User | None) -> list[AccessKey]:
@@ -163,8 +162,7 @@ def access_keys(view: View, account: str, user: User | None) -> list[AccessKey]:
     if user is None:
         roots = (key for key in view.all(AccessKey, account) if not key.user)
         return sorted(roots, key=lambda key: (key.created, key.key))
-    keys = (view.get(AccessKey, account, key_id) for key_id in user.access_keys)
-    return [key for key in keys if key is not None]
+    return list(filter(None, (view.get(AccessKey, account, id_) for id_ in user.access_keys)))
 
 
 def users_in(view: View, group: Group) -> Iterator[User]:
