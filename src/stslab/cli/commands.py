@@ -105,13 +105,17 @@ def looks() -> Iterator[click.Option]:
 
 def advised(error: click.ClickException) -> click.ClickException:
     """The error; of an option that is an argument, or a file that needs an option, it says so."""
-    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return error
     unknown, extra = getattr(error, "option_name", ""), "extra argument" in error.message
-    for param in ctx.command.params if ctx else ():
-        file = extra and isinstance(param, click.Option) and isinstance(param.type, click.Path)
-        if ctx and (file or (isinstance(param, click.Argument) and unknown == f"--{param.name}")):
-            usage = " ".join([ctx.command_path, *param.opts[:file], param.make_metavar(ctx)])
-            return click.UsageError(f"{error.message.rstrip('.')}. Write it so: {usage}", ctx)
+    for param in error.ctx.command.params:
+        usage = param.make_metavar(error.ctx)
+        meant = isinstance(param, click.Argument) and unknown == f"--{param.name}"
+        if extra and isinstance(param, click.Option) and isinstance(param.type, click.Path):
+            usage, meant = f"{param.opts[0]} {usage}", True
+        if meant:
+            so = f"Write it so: {error.ctx.command_path} {usage}"
+            return click.UsageError(f"{error.message.rstrip('.')}. {so}", error.ctx)
     return error
 
 

@@ -143,10 +143,20 @@ def merge(*, files: tuple[str, ...], form: str) -> None:
     """
     from stslab.render.report import merged
 
-    every = (one for at in files for one in sorted(map(str, Path(at).glob("*.json"))) or [at])
+    every = (report for file in files for report in _reports(file))
     reports = merged.compared(merged.handed_in(_text(file), file) for file in every)
     as_form = merged.as_page if form == "html" else merged.as_csv
     click.echo(as_form(reports), nl=False)
+
+
+def _reports(file: str) -> list[str]:
+    """The reports in a folder, or the file itself."""
+    if not Path(file).is_dir():
+        return [file]
+    found = sorted(map(str, Path(file).glob("*.json")))
+    if not found:
+        raise UsageError(f"There is no report in {file}.", "Reports are files *.json there.")
+    return found
 
 
 def _text(file: str) -> str:

@@ -126,7 +126,7 @@ def frame_near(line: str, at: int) -> Message:
             found = {**groups, **found}
     operation, code = found.get("operation", ""), found.get("code", "").rpartition(".")[2]
     of_ec2 = code == "UnauthorizedOperation" and is_action(f"ec2:{operation}")
-    own = "s3" if operation in s3_actions() else "ec2" * of_ec2
+    own = "s3" if operation in s3_actions() else "ec2" if of_ec2 else ""
     return Message(
         code=code,
         service=_prefix(found.get("service", "")) or own,

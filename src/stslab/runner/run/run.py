@@ -240,7 +240,7 @@ class Runner:
         for number, check in enumerate(stage.checkpoint):
             if not check.operation.startswith(operations):
                 continue
-            by = changed_by(self.lab, stage, check, begun) or "cleanup" * cleaned
+            by = changed_by(self.lab, stage, check, begun) or ("cleanup" if cleaned else "")
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
