@@ -17,7 +17,12 @@ from stslab.sandbox.cloudformation.template.blueprint import (
     unresolved,
     waves,
 )
-from stslab.sandbox.cloudformation.template.functions import Reference, function_of, references
+from stslab.sandbox.cloudformation.template.functions import (
+    Reference,
+    function_of,
+    may_be,
+    references,
+)
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, well_formed
 from stslab.structures import parts
 
@@ -80,6 +85,9 @@ def _check_functions(template: Template, value: object) -> None:
             functions.check_form(int(argument[0]) < len(argument[1]), name)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
             functions.evaluate(part, scope)
+        if name == "Fn::GetAtt":
+            attribute = functions.getatt_parts(argument)[1]
+            functions.check_form(isinstance(attribute, str) or may_be(attribute, "Ref"), name)
         if name == "Fn::Equals":
             functions.check_form(all(side != {"Ref": n} for side in argument for n in lists), name)
         if name == "Fn::Sub":
@@ -95,7 +103,7 @@ def _depends_on_others(template: Template, value: object) -> bool:
 
 
 def _uses(value: object, function: str) -> bool:
-    return any((function_of(part) or ("",))[0] == function for _, part in parts(value))
+    return any(may_be(part, function) for _, part in parts(value))
 
 
 def _check_condition(template: Template, name: str | None, block: str) -> None:

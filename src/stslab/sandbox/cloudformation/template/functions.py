@@ -203,6 +203,11 @@ def _is(kinds: type | UnionType, value: object) -> bool:
     return isinstance(value, kinds) or function_of(value) is not None
 
 
+def may_be(value: object, *functions: str) -> bool:
+    """Whether it is one of these functions, the only ones that are supported in its place."""
+    return (function_of(value) or ("",))[0] in functions
+
+
 def _delimited(value: Value, kind: type) -> bool:
     return _counts(2, 2)(value) and isinstance(value[0], str) and _is(kind, value[1])
 
@@ -212,6 +217,7 @@ def _counts(least: int, most: int) -> Callable[[Value], bool]:
 
 
 _SCALAR = str | int | float
+_LOOKUPS = ("Ref", "Fn::FindInMap")
 FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Join": lambda value: (
         _delimited(value, list) and all(_is(_SCALAR, item) for item in value[1])
@@ -220,11 +226,11 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Select": lambda value: (
         _counts(2, 2)(value)
         and _is(list, value[1])
-        and (function_of(value[0]) or re.fullmatch(r"[0-9]{1,9}", as_text(value[0])))
+        and (may_be(value[0], *_LOOKUPS) or re.fullmatch("[0-9]{1,9}", as_text(value[0])))
     ),
     "Fn::FindInMap": lambda value: (
         _counts(3, 4)(value)
-        and all((function_of(v) or ["Ref"])[0] in {"Ref", "Fn::FindInMap"} for v in value[:3])
+        and all(not function_of(v) or may_be(v, *_LOOKUPS) for v in value[:3])
         and all(isinstance(v, dict) and v.keys() <= {"DefaultValue"} for v in value[3:])
     ),
     **dict.fromkeys(("Fn::Base64", "Fn::ImportValue"), lambda value: _is(str, value)),
