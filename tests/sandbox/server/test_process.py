@@ -135,6 +135,39 @@ def test_signals_end_it_cleanly(folder, number):
     assert files.Files(folder).log.read_text().rstrip().endswith("ended")
 
 
+_INTERRUPTED = """
+import os, signal, sys, threading
+from pathlib import Path
+
+class Event(threading.Event):
+    \"\"\"A signal comes while the main thread, in wait(), has the lock of its event.\"\"\"
+
+    def wait(self, timeout=None):
+        if timeout is not None and threading.current_thread() is threading.main_thread():
+            with self._cond:
+                os.kill(os.getpid(), signal.SIGINT)
+        return super().wait(timeout)
+
+threading.Event = Event
+from stslab.cli.account.watch import follow
+from stslab.sandbox.server.process import serve
+"""
+
+
+@pytest.mark.parametrize(
+    "does",
+    ["serve(Path(sys.argv[1]), 0, 60.0, fresh=False)", "follow(every=False, as_json=True)"],
+)
+def test_a_signal_at_any_moment_ends_it(folder, does):
+    folder.mkdir(parents=True)
+    environ = {**os.environ, "STSLAB_HOME": str(folder.parent)}
+    command = [sys.executable, "-c", _INTERRUPTED + does, str(folder)]
+    done = subprocess.run(
+        command, env=environ, timeout=30, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_one_that_hangs_is_killed(folder, monkeypatch):
     found = client.ensure(folder)
     for patience in ("_HEALTH_SECONDS", "_STOP_SECONDS", "_KILL_SECONDS"):

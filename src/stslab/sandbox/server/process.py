@@ -88,7 +88,8 @@ class _Process:
 
     def _serve(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._end.set())
+            # In this thread set() could wait without end for the wait() that it interrupts.
+            signal.signal(number, lambda *_: threading.Thread(target=self._end.set).start())
         self._verbs = {
             **verbs.of(self._account),
             "health": lambda _: self._facts(),
