@@ -53,15 +53,13 @@ def no_command(line: str) -> str:
 
 def goes_on(text: str) -> bool:
     """Whether a shell waits for more lines: for the end of a quote, a loop or a here-document."""
-    reads = partial(subprocess.run, [_SHELL, "-n"], env={"LC_ALL": "C"}, cwd="/", check=False)
-    alone, closed = (
-        reads(input=script, capture_output=True, encoding="utf-8", errors="replace")
-        for script in (text, f"{text}\n)")
-    )
-    waits = _WAITS.search(alone.stderr.partition("\n")[0])
     backslashes = len(text) - len(text.rstrip("\\"))  # two stand for one that is no end of a line
+    reads = partial(subprocess.run, [_SHELL, "-n"], env={"LC_ALL": "C"}, cwd="/", check=False)
+    reads = partial(reads, capture_output=True, encoding="utf-8", errors="replace")
+    if backslashes % 2 or _WAITS.search(reads(input=text).stderr.partition("\n")[0]):
+        return True
     # A here-document that is open takes any line, and not each shell says that it is open.
-    return bool(waits or backslashes % 2) or closed.returncode == 0
+    return "<<" in text and reads(input=f"{text}\n)").returncode == 0
 
 
 @dataclass

@@ -330,8 +330,7 @@ class Runner:
         says = "; ".join(record.says for record in failed)
         error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", FIX)
         for record in failed:
-            line = stage.checkpoint[record.number].line
-            error.add_note(f"{self.lab.path}:{line}: {record.says}")
+            error.add_note(f"{self.lab.path}:{stage.checkpoint[record.number].line}")
         raise error
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> None:
