@@ -43,7 +43,7 @@ _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no caller is given
 _OF_NOBODY = dict.fromkeys(("aws:principalarn", "aws:principalisawsservice", "aws:username"), ())
-_SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\]|\\.)*)')
+_SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\\x00-\x1f]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _reads_binary = OPERATORS["binaryequals"].reads
 _FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
@@ -241,9 +241,8 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     """The condition keys without a value, of all statements, where none of them decided."""
     if outcome is not Outcome.IMPLICITLY_DENIED or not _allowed([decision], PolicyKind.SCP):
         return []
-    values = {**simulation.asked.principal.lower_keys, **simulation.asked.context}
     sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
-    return [key for key in _keys_in(sources) if not values.get(key.lower())]
+    return [key for key in _keys_in(sources) if not decision.question.context.get(key.lower())]
 
 
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
