@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 import msgspec
@@ -90,15 +90,20 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def _within(value: str, _variables: bool) -> Comparison | None:
-    """An address without a prefix is a single one; a range of IPv6 begins at its first address."""
-    if ":" in value and "." in value:
-        return None
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """A range, or a single address without a prefix; one of IPv6 begins at its first address."""
+    is_6 = ":" in text
     try:
-        network = ip_network(value if ":" in value else _ZEROS.sub("", value), strict=":" in value)
+        found = ip_network(text if is_6 else _ZEROS.sub("", text), strict=is_6)
     except ValueError:
         return None
-    return lambda found, _: None if (given := address(found)) is None else given in network
+    return None if is_6 and "." in text else found
+
+
+def _within(value: str, _variables: bool) -> Comparison | None:
+    if (wanted := network(value)) is None:
+        return None
+    return lambda found, _: None if (given := address(found)) is None else given in wanted
 
 
 def _outside(found: str, _context: Context) -> bool | None:
@@ -250,9 +255,7 @@ class Condition:
     def explain(self, context: Context) -> dict[str, Any]:
         """``{operator, key, wanted: [...], found, holds}``; ``found`` is None without the key."""
         found = self.found(context)
-        wanted = list(self.values)
-        if self.variables:
-            wanted = [glob(value).shown(context.single) for value in self.values]
+        wanted = [glob(v).shown(context.single) if self.variables else v for v in self.values]
         return {
             "operator": self.test.written,
             "key": self.key,

@@ -6,7 +6,6 @@ Amazon S3 storage"; S3 API Reference, "PutBucketPolicy".
 """
 
 import functools
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
-from stslab.policy.conditions import Condition
+from stslab.policy.conditions import Condition, network
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
@@ -90,8 +89,8 @@ def _fixes(conditions: Iterable[Condition], *, negated: bool = False) -> bool:
 def _is_fixed(condition: Condition, value: str) -> bool:
     operator, key = condition.test.operator.name.replace("Not", ""), condition.key.lower()
     if operator == "IpAddress" and key == "aws:sourceip":
-        network = ipaddress.ip_network(value, strict=False)
-        return network.prefixlen >= _BROADEST[network.version]
+        within = network(value)
+        return within is not None and within.prefixlen >= _BROADEST[within.version]
     marks = ("${",) if operator.startswith("StringEquals") else ("${", "*", "?")
     fixed = not any(mark in value for mark in marks)
     fixed = fixed or (key in _PARTLY_OPEN and bool(_PARTLY_OPEN[key].fullmatch(value)))
