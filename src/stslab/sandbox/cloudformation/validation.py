@@ -23,7 +23,7 @@ from stslab.sandbox.cloudformation.template.functions import (
     may_be,
     references,
 )
-from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Template, well_formed
 from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
@@ -43,15 +43,16 @@ def check(template: Template, *, lenient: bool = False) -> None:
     strange = [] if lenient else unrecognized(template)
     well_formed(not strange, f"Unrecognized resource types: [{', '.join(strange)}]")
     shared = ", ".join(name for name in template.resources if name in template.parameters)
-    unique = f"all resources and parameters must have unique names. Common name(s):[{shared}]"
-    require(not shared, f"Template error: {unique}")
+    require(not shared, ANATOMY["common names"].format(shared))
     _check_functions(template, [template.conditions, template.outputs])
+    metadata = [template.metadata, *(one.metadata for one in template.resources.values())]
+    are_objects = all(isinstance(each, dict | None) for each in metadata)
+    well_formed(are_objects, "Any Metadata member must be an object.")
     for declared in template.resources.values():
         require(not declared.refusal, declared.refusal)
         _check_functions(template, declared.properties)
         unsaved = declared.deletion_policy == "Snapshot" and declared.type in TYPES
-        refusal = f"resource type {declared.type} does not support deletion policy Snapshot"
-        require(not unsaved, f"Template error: {refusal}")
+        require(not unsaved, ANATOMY["no snapshot"].format(declared.type))
         missing = [name for name in declared.depends_on if name not in template.resources]
         well_formed(not missing, unresolved(missing, "Resources"))
         _check_condition(template, declared.condition, "Resources")
@@ -61,9 +62,8 @@ def check(template: Template, *, lenient: bool = False) -> None:
     _check_block(template, "Outputs", template.outputs)
     for name, body in template.outputs.items():
         _check_condition(template, body.get("Condition"), "Outputs")
-        must = "must not depend on any resources, imported values, or Fn::GetAZs."
-        malformed = f"Output {name} is malformed.  The Name field of Export {must}"
-        well_formed(not _depends_on_others(template, body.get("Export")), malformed)
+        others = _depends_on_others(template, body.get("Export"))
+        well_formed(not others, SAYS["export depends"].format(name))
     waves(dependencies([*template.resources.values()]))
 
 
@@ -76,8 +76,7 @@ def _check_functions(template: Template, value: object) -> None:
             raise functions.unsupported_function(name)
         if name == "Fn::If":
             condition = functions.if_parts(argument)[0]
-            missing = f"Template error: unresolved condition dependency {condition} in Fn::If"
-            require(condition in template.conditions, missing)
+            require(condition in template.conditions, ANATOMY["no condition"].format(condition))
         if name in functions.FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
             functions.check_form(functions.FITS[name](None if others else argument), name)
@@ -107,15 +106,14 @@ def _uses(value: object, function: str) -> bool:
 
 
 def _check_condition(template: Template, name: str | None, block: str) -> None:
-    unknown = f"Unresolved condition dependency {name} in the {block} block of the template"
-    well_formed(name is None or name in template.conditions, unknown)
+    known = name is None or name in template.conditions
+    well_formed(known, SAYS["unknown condition"].format(name, block))
 
 
 def _check_conditions(template: Template) -> None:
     known = {Reference(name) for name in PSEUDO_PARAMETERS | set(template.parameters)}
     missing = [ref.name for ref in references(template.conditions) if ref not in known]
-    cannot = "Cannot reference resources in the Conditions block of the template"
-    well_formed(not missing, f"Unresolved dependencies [{', '.join(missing)}]. {cannot}")
+    well_formed(not missing, SAYS["resource in Conditions"].format(", ".join(missing)))
     used = [name for name in (IMPORT, "Fn::If") if _uses(template.conditions, name)]
     require(not used, f"Template error: Cannot use {''.join(used[:1])} in Conditions.")
     in_order(template.conditions)
@@ -124,8 +122,7 @@ def _check_conditions(template: Template) -> None:
 def _check_block(template: Template, block: str, value: object) -> None:
     found, resources = list(references(value)), template.resources.keys()
     undefined = [r.name for r in found if r.attribute is not None and r.name not in resources]
-    refusal = f"instance of Fn::GetAtt references undefined resource {''.join(undefined[:1])}"
-    require(not undefined, f"Template error: {refusal}")
+    require(not undefined, ANATOMY["no resource"].format("".join(undefined[:1])))
     known = PSEUDO_PARAMETERS | set(template.parameters) | resources
     missing = dict.fromkeys(r.name for r in found if r.name not in known)
     well_formed(not missing, unresolved(missing, block))

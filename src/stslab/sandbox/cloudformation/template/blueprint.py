@@ -14,6 +14,7 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template import functions, parameters, template
 from stslab.sandbox.cloudformation.template.functions import (
     UNKNOWN,
+    NotText,
     Reference,
     conditions_in,
     references,
@@ -21,7 +22,7 @@ from stslab.sandbox.cloudformation.template.functions import (
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
-from stslab.structures import listed
+from stslab.structures import listed, mapped
 
 Lookup = Callable[[Reference], Value]
 """Returns the value of a reference to a resource."""
@@ -103,13 +104,13 @@ class Blueprint:
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
         """The evaluated properties of a resource; ``masked`` hides ``NoEcho`` parameters."""
         declared, scope = self.declared(logical_id), self._scope(lookup, masked=masked)
-        value = functions.evaluate(dict(declared.properties), scope)
+        value = _evaluated(dict(declared.properties), scope)
         properties: Properties = {} if value is functions.NO_VALUE else value
         require(isinstance(properties, dict), template.NO_OBJECT.format(logical_id))
         return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
-        value = functions.evaluate(self.declared(logical_id).metadata, self._scope(lookup))
+        value = _evaluated(self.declared(logical_id).metadata, self._scope(lookup))
         return None if value is functions.NO_VALUE else value
 
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
@@ -136,8 +137,7 @@ class Blueprint:
         outputs = [_output(name, body, scope) for name, body in self._active_outputs()]
         exports = Counter(output["ExportName"] for output in outputs if "ExportName" in output)
         duplicate = ", ".join(name for name, count in exports.items() if count > 1)
-        refusal = f"The Outputs section contains duplicate Export names: [{duplicate}]."
-        template.well_formed(not duplicate, f"{refusal} Specify a unique name for each export.")
+        template.well_formed(not duplicate, template.SAYS["same exports"].format(duplicate))
         return outputs
 
     def check_values(self) -> None:
@@ -187,12 +187,16 @@ class Blueprint:
         return value
 
 
+def _evaluated(value: Value, scope: functions.Scope) -> Value:
+    return mapped(functions.evaluate(value, scope), lambda each: each.value, NotText)
+
+
 def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dict[str, str]:
     must = "The Value field of every Outputs member must evaluate to a String"
     function, _ = functions.function_of(body["Value"]) or ("", None)
     template.well_formed(function not in functions.DECIDERS, f"{must}.")
     value = functions.evaluate(body["Value"], scope)
-    template.well_formed(not isinstance(value, bool), "Every Value member must be a string")
+    template.well_formed(not isinstance(value, NotText), "Every Value member must be a string")
     what = "List" if isinstance(value, list) else "Map"
     plain = function == "Ref" or value is functions.NO_VALUE
     told = f"{must}." if plain else f"{must} and not a {what}."
@@ -214,4 +218,5 @@ def value_in(resources: Mapping[str, StackResource], reference: Reference) -> Va
         return resource.physical_id
     has = reference.attribute in resource.attributes
     require(has, f"Template error: resource {resource.logical_id} has no {reference.text}")
-    return resource.attributes[reference.attribute]
+    value = resource.attributes[reference.attribute]
+    return NotText(value) if isinstance(value, int) else value

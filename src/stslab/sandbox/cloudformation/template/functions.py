@@ -14,7 +14,7 @@ import msgspec
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.template.template import ANATOMY, Value, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value, well_formed
 from stslab.structures import beside
 
 SUB_VARIABLE = re.compile(r"\$\{(?!\s*!)([^{}]*)\}")
@@ -127,6 +127,13 @@ NO_VALUE: Final = object()
 """The value of ``AWS::NoValue``. A property with it is left out."""
 
 
+@dataclass(frozen=True)
+class NotText:
+    """An attribute that is a number or a boolean. Unlike a literal, it can't stand for a text."""
+
+    value: int
+
+
 class Unknown(str):
     """A value that is known only after a resource was created."""
 
@@ -154,8 +161,7 @@ class Scope:
 
     def holds(self, condition: str) -> bool:
         if condition not in self.decided:
-            known = condition in self.conditions
-            require(known, f"Template error: unresolved condition dependency {condition} in Fn::If")
+            require(condition in self.conditions, ANATOMY["no condition"].format(condition))
             self.decided[condition] = decide(self.conditions[condition], self)
         return self.decided[condition]
 
@@ -200,7 +206,9 @@ def _bounded(length: int) -> None:
 
 
 def _is(kinds: type | UnionType, value: object) -> bool:
-    return isinstance(value, kinds) or function_of(value) is not None
+    """Whether it is one of these kinds, or a function: ``Fn::Split`` in place of a list only."""
+    function = function_of(value)
+    return (kinds is list or function[0] != "Fn::Split") if function else isinstance(value, kinds)
 
 
 def may_be(value: object, *functions: str) -> bool:
@@ -218,6 +226,7 @@ def _counts(least: int, most: int) -> Callable[[Value], bool]:
 
 _SCALAR = str | int | float
 _LOOKUPS = ("Ref", "Fn::FindInMap")
+_LISTS = (*_LOOKUPS, "Fn::GetAtt", "Fn::If", "Fn::Split")
 FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Join": lambda value: (
         _delimited(value, list) and all(_is(_SCALAR, item) for item in value[1])
@@ -225,7 +234,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Split": lambda value: _delimited(value, str) and value[0],
     "Fn::Select": lambda value: (
         _counts(2, 2)(value)
-        and _is(list, value[1])
+        and (isinstance(value[1], list) or may_be(value[1], *_LISTS))
         and (may_be(value[0], *_LOOKUPS) or re.fullmatch("[0-9]{1,9}", as_text(value[0])))
     ),
     "Fn::FindInMap": lambda value: (
@@ -257,8 +266,7 @@ def _sub(argument: object, scope: Scope) -> str:
     for name in names:
         if name not in values:
             values[name] = scope.value_of(Reference(*name.split(".", 1)))
-        problem = f"variable {name} in Fn::Sub expression does not resolve to a string"
-        require(isinstance(values[name], _SCALAR), f"Template error: {problem}")
+        require(isinstance(values[name], _SCALAR), ANATOMY["no string"].format(name))
     _bounded(sum(len(as_text(values[name])) for name in names))
     filled = SUB_VARIABLE.sub(lambda match: as_text(values[match[1]]), text)
     return UNKNOWN if UNKNOWN in filled else re.sub(r"\$\{\s*!", "${", filled)
@@ -281,15 +289,13 @@ def _select(argument: Value, _scope: Scope) -> Value:
     index, items = argument
     if isinstance(items, _UnknownParts):
         return UNKNOWN
-    missing = f"Template error: Fn::Select cannot select nonexistent value at index {index}"
-    require(int(index) < len(items), missing)
+    require(int(index) < len(items), ANATOMY["no item"].format(index))
     return items[int(index)]
 
 
 def _find_in_map(arguments: Value, scope: Scope) -> Value:
     name, first, second = map(as_text, arguments[:3])
-    absent = f"Mapping named '{name}' is not present in the 'Mappings' section of template."
-    require(name in scope.mappings, f"Template error: {absent}")
+    require(name in scope.mappings, ANATOMY["no mapping"].format(name))
     row = scope.mappings[name].get(first, {})
     if second not in row and arguments[3:]:
         return arguments[3].get("DefaultValue", NO_VALUE)
@@ -325,12 +331,11 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     """The name and the argument of a condition function. Raises ValidationError."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
-    only = "can only be boolean operations on parameters and other conditions"
-    well_formed(name in DECIDERS, f"Conditions {only}")
+    well_formed(name in DECIDERS, SAYS["no condition"])
     if name == "Condition":
         well_formed(isinstance(argument, str), "Every Condition member must be a string.")
-        unresolved = f"Unresolved condition dependency {argument}"
-        well_formed(argument in conditions, f"{unresolved} in the Conditions block of the template")
+        unknown = SAYS["unknown condition"].format(argument, "Conditions")
+        well_formed(argument in conditions, unknown)
     return name, argument
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import ANATOMY, Value, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value, well_formed
 
 if TYPE_CHECKING:
     import regex
@@ -23,6 +23,7 @@ TEXT = frozenset({"String"})
 LISTS = frozenset({"List<Number>", "List<String>", "CommaDelimitedList"})
 NUMBER = frozenset({"Number", "List<Number>"})
 TYPES = TEXT | LISTS | NUMBER
+TEXTS = ("AllowedPattern", "ConstraintDescription", "Default", "Description", "NoEcho")
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
 _INTEGER = re.compile("[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -36,13 +37,12 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         kind = declared.get("Type")
         well_formed(kind is not None, "Every Parameters object must contain a Type member.")
         well_formed(isinstance(kind, str), "Every Type member must be a string.")
-        refusal = f"Parameter type {kind} of parameter {name} is not supported"
         foreign = str(kind).startswith(("AWS::", "List<AWS::"))
-        well_formed(not foreign, f"{refusal} by the embedded account")
+        well_formed(not foreign, SAYS["foreign type"].format(kind, name))
         well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
         fits = isinstance(declared.get("AllowedValues", []), list)
         well_formed(fits, "Every AllowedValues member must be a list.")
-        for key in ("Default", "Description"):
+        for key in TEXTS:
             fits = not isinstance(declared.get(key), dict | list)
             well_formed(fits, f"Every {key} member must be a string.")
         default = as_text(declared.get("Default", ""))

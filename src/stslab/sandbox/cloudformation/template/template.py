@@ -125,6 +125,7 @@ def _text(value: Value, of: str = "") -> str:
 VERSION = "2010-09-09"
 ANATOMY: Mapping[str, Any] = beside(__file__, "anatomy.yaml")
 LONGEST: Mapping[str, int] = ANATOMY["longest"]
+SAYS: Mapping[str, str] = ANATOMY["format errors"]
 
 
 @dataclass(frozen=True)
@@ -186,12 +187,11 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     for name in ANATOMY["unsupported sections"]:
         well_formed(not data.get(name), f"{name} is not supported by the embedded account")
     version = str(data.get("AWSTemplateFormatVersion", VERSION))
-    refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
-    well_formed(version == VERSION, refusal)
+    well_formed(version == VERSION, SAYS["no version"].format(version))
     description = data.get("Description", "")
     well_formed(isinstance(description, str), "Description must be a string.")
-    too_long = f"'Description' length is greater than {LONGEST['description']}."
-    well_formed(len(description.encode()) <= LONGEST["description"], too_long)
+    fits = len(description.encode()) <= LONGEST["description"]
+    well_formed(fits, SAYS["long description"].format(LONGEST["description"]))
 
 
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
@@ -203,14 +203,13 @@ def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
 
 def _check_count(name: str, members: Mapping[str, Value]) -> None:
     count, limit = len(members), ANATOMY["most"].get(name, len(members))
-    refusal = f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
-    well_formed(count <= limit, refusal)
+    well_formed(count <= limit, SAYS["too many"].format(name.lower(), count, limit))
 
 
 def _check_name(noun: str, name: str) -> None:
     well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
-    too_long = f"{noun} name {name} is longer than {LONGEST['name']} characters."
-    well_formed(len(name) <= LONGEST["name"], too_long)
+    limit = LONGEST["name"]
+    well_formed(len(name) <= limit, f"{noun} name {name} is longer than {limit} characters.")
 
 
 def _parameters(section: dict[str, Value]) -> dict[str, Value]:
@@ -222,10 +221,10 @@ def _parameters(section: dict[str, Value]) -> dict[str, Value]:
 
 def _declared(name: str, body: Value) -> Declared:
     _check_name("Resource", name)
-    malformed = f"[/Resources/{name}] resource definition is malformed"
-    well_formed(isinstance(body, dict), malformed)
-    typed = isinstance(body.get("Type"), str)
-    well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
+    place = f"[/Resources/{name}]"
+    well_formed(isinstance(body, dict), f"{place} resource definition is malformed")
+    well_formed("Type" in body, f"{place} Every Resources object must contain a Type member.")
+    well_formed(isinstance(body["Type"], str), f"{place} Every Type member must be a string.")
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
     properties = body.get("Properties", {})
@@ -267,15 +266,12 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
         _check_name("Mapping", name)
         well_formed(isinstance(rows, dict), f"Every Mappings member {name} must be a map")
         for key, row in rows.items():
-            only = "must be non-empty and can contain only alphanumerics, '-' or '.'"
-            element = f"Mappings element name '{key}'"
-            well_formed(re.fullmatch(r"[A-Za-z0-9.-]+", key), f"{element} {only}")
+            well_formed(re.fullmatch(r"[A-Za-z0-9.-]+", key), SAYS["element"].format(key))
             well_formed(isinstance(row, dict), f"Every Mappings member {key} must be a map")
             _check_count("Mapping attributes", row)
             for attribute, value in row.items():
-                only = "must contain only alphanumeric characters."
                 fits = attribute.isalnum() and attribute.isascii()
-                well_formed(fits, f"Mappings attribute name '{attribute}' {only}")
+                well_formed(fits, SAYS["attribute"].format(attribute))
                 fits = isinstance(value, str | int | float | list)
                 well_formed(fits, "Every Mappings attribute must be a String or a List.")
     return section
@@ -291,8 +287,7 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
         _text_of(body, "Condition")
         _text_of(body, "Description")
         if (export := body.get("Export")) is not None:
-            must = "The Export field of every Outputs member must be a Map."
-            well_formed(isinstance(export, dict), f"Output {name} is malformed. {must}")
+            well_formed(isinstance(export, dict), SAYS["export"].format(name))
             well_formed("Name" in export, "Every Export member must contain a Name object")
             if isinstance(export["Name"], str):
                 check_export_name(name, export["Name"])
@@ -300,8 +295,6 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
 
 
 def check_export_name(output: str, name: str) -> None:
-    lead = f"Output {output} is malformed. The Name field of every Export member must"
-    rule = "be specified and consist only of alphanumeric characters, colons, or hyphens."
-    well_formed(re.fullmatch(r"[A-Za-z0-9:-]+", name), f"{lead} {rule}")
-    too_long = f"{lead} not be longer than {LONGEST['export name']} characters."
-    well_formed(len(name) <= LONGEST["export name"], too_long)
+    well_formed(re.fullmatch(r"[A-Za-z0-9:-]+", name), SAYS["export name"].format(output))
+    limit = LONGEST["export name"]
+    well_formed(len(name) <= limit, SAYS["long export name"].format(output, limit))
