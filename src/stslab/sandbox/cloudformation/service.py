@@ -68,10 +68,9 @@ class CloudFormation:
         body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
         if request.operation == "ValidateTemplate" and body:
             url = None  # "If both are passed, only TemplateBody is used"
-        both = "Either Template URL or Template Body must be specified, not both."
-        require(not (body and url), both)
-        twice = "You cannot specify both usePreviousTemplate and Template Body/Template URL"
-        require(not (request.params.get("UsePreviousTemplate") and (body or url)), twice)
+        require(not (body and url), template.ANATOMY["body and URL"])
+        previous = request.params.get("UsePreviousTemplate")
+        require(not (previous and (body or url)), template.ANATOMY["previous and new"])
         if body:
             template.check_size(body)
         text = self._download(request, url) if url else body
@@ -81,8 +80,7 @@ class CloudFormation:
 
     def _download(self, request: ApiRequest, url: str) -> str:
         scheme, _, host = url.partition("://")
-        wrong = f"S3 error: Domain name specified in {host.split('/')[0]} is not a valid S3 domain"
-        require(scheme != "s3", wrong)
+        require(scheme != "s3", template.ANATOMY["S3 domain"].format(host.split("/")[0]))
         place, _, version = url.partition("?versionId=")
         match = _URL.fullmatch(place.partition("?")[0])
         if match is None:

@@ -11,12 +11,7 @@ from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
-from stslab.sandbox.cloudformation.template.blueprint import (
-    dependencies,
-    in_order,
-    unresolved,
-    waves,
-)
+from stslab.sandbox.cloudformation.template.blueprint import dependencies, in_order, waves
 from stslab.sandbox.cloudformation.template.functions import (
     Reference,
     function_of,
@@ -45,30 +40,43 @@ def check(template: Template, *, lenient: bool = False) -> None:
     shared = ", ".join(name for name in template.resources if name in template.parameters)
     require(not shared, ANATOMY["common names"].format(shared))
     _check_functions(template, [template.conditions, template.outputs])
-    metadata = [template.metadata, *(one.metadata for one in template.resources.values())]
-    are_objects = all(isinstance(each, dict | None) for each in metadata)
-    well_formed(are_objects, "Any Metadata member must be an object.")
+    _check_anatomy(template)
     for declared in template.resources.values():
         require(not declared.refusal, declared.refusal)
         _check_functions(template, declared.properties)
         unsaved = declared.deletion_policy == "Snapshot" and declared.type in TYPES
         require(not unsaved, ANATOMY["no snapshot"].format(declared.type))
         missing = [name for name in declared.depends_on if name not in template.resources]
-        well_formed(not missing, unresolved(missing, "Resources"))
-        _check_condition(template, declared.condition, "Resources")
+        well_formed(not missing, SAYS["unresolved"].format(", ".join(missing), "Resources"))
+        _check_condition(template, declared.condition)
     _check_conditions(template)
     whole = [[declared.properties, declared.metadata] for declared in template.resources.values()]
     _check_block(template, "Resources", whole)
     _check_block(template, "Outputs", template.outputs)
     for name, body in template.outputs.items():
-        _check_condition(template, body.get("Condition"), "Outputs")
+        _check_condition(template, body.get("Condition"))
         others = _depends_on_others(template, body.get("Export"))
         well_formed(not others, SAYS["export depends"].format(name))
     waves(dependencies([*template.resources.values()]))
 
 
+def _check_anatomy(template: Template) -> None:
+    """What no new template may have, though a stack that is saved may."""
+    resources = template.resources.values()
+    metadata = [template.metadata, *(declared.metadata for declared in resources)]
+    are_objects = all(isinstance(each, dict | None) for each in metadata)
+    well_formed(are_objects, "Any Metadata member must be an object.")
+    policies = [policy for declared in resources for policy in declared.policies]
+    are_objects = all(isinstance(p, dict) and may_be(p, "", "Fn::If") for p in policies)
+    well_formed(are_objects, "Expected an object")
+    attributes = [a for rows in template.mappings.values() for row in rows.values() for a in row]
+    longest = max(attributes, key=len, default="")
+    well_formed(len(longest) <= ANATOMY["longest"]["name"], SAYS["long attribute"].format(longest))
+
+
 def _check_functions(template: Template, value: object) -> None:
     lists = [n for n, d in template.parameters.items() if d["Type"] in parameters.LISTS]
+    require("{{resolve:" not in str(value), ANATOMY["dynamic reference"])
     scope = functions.Scope(dict.fromkeys(lists, ()), template.mappings)
     for _, part in parts(value):
         name, argument = function_of(part) or ("", [])
@@ -92,8 +100,6 @@ def _check_functions(template: Template, value: object) -> None:
         if name == "Fn::Sub":
             text, variables = functions.sub_parts(argument)
             functions.evaluate({name: [text, dict.fromkeys(variables, "")]}, scope)
-        dynamic = isinstance(part, str) and "{{resolve:" in part
-        require(not dynamic, "Dynamic references are not supported by the embedded account")
 
 
 def _depends_on_others(template: Template, value: object) -> bool:
@@ -105,9 +111,9 @@ def _uses(value: object, function: str) -> bool:
     return any(may_be(part, function) for _, part in parts(value))
 
 
-def _check_condition(template: Template, name: str | None, block: str) -> None:
-    known = name is None or name in template.conditions
-    well_formed(known, SAYS["unknown condition"].format(name, block))
+def _check_condition(template: Template, name: str | None) -> None:
+    defined = name is None or name in template.conditions
+    well_formed(defined, f"Condition {name} is not defined.")
 
 
 def _check_conditions(template: Template) -> None:
@@ -125,15 +131,14 @@ def _check_block(template: Template, block: str, value: object) -> None:
     require(not undefined, ANATOMY["no resource"].format("".join(undefined[:1])))
     known = PSEUDO_PARAMETERS | set(template.parameters) | resources
     missing = dict.fromkeys(r.name for r in found if r.name not in known)
-    well_formed(not missing, unresolved(missing, block))
+    well_formed(not missing, SAYS["unresolved"].format(", ".join(missing), block))
 
 
 def check_types(template: Template, allowed: Sequence[str]) -> None:
     """Refuse a type that is not among the types and the ``AWS::service::*`` of ResourceTypes."""
     for kind in dict.fromkeys(declared.type for declared in template.resources.values()):
         fits = any(fnmatchcase(kind, each) for each in allowed)
-        refusal = f"Resource type {kind} is not allowed by parameter ResourceTypes"
-        require(fits, f"{refusal} [{', '.join(allowed)}]")
+        require(fits, ANATOMY["type not allowed"].format(kind, ", ".join(allowed)))
 
 
 def check_attributes(template: Template) -> None:

@@ -173,7 +173,7 @@ BUCKETS = {"B": {"Type": "AWS::S3::Bucket"}}
 )
 def test_names_and_mappings_have_quotas(section: dict[str, object]) -> None:
     with pytest.raises(ApiFault, match=r"longer than 255 characters|maximum allowed, 200"):
-        parse(json.dumps({"Resources": BUCKETS} | section))
+        validation.check(parse(json.dumps({"Resources": BUCKETS} | section)))
 
 
 def test_a_parameter_with_one_byte_too_many_is_refused() -> None:

@@ -156,8 +156,7 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
     if stack and change_set:
         status = change_set.execution_status
         if status in (EXECUTING, "EXECUTE_COMPLETE"):
-            refusal = "Cannot delete ChangeSet in execution status"
-            raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
+            raise ApiFault("InvalidChangeSetStatus", SAYS["executed"].format(status))
         kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
         tx.put(replace(stack, change_sets=kept))
         tx.delete(change_set)

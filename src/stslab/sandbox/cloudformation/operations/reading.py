@@ -231,8 +231,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     if request.params.get("StackName"):
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
         stack = stacks.named_stack(view, request)
-        refusal = f"GetTemplateSummary cannot be called on {change_sets.REVIEW} stacks."
-        require(stack.status != change_sets.REVIEW, refusal)
+        require(stack.status != change_sets.REVIEW, change_sets.SAYS["no summary"])
         text = stack.config.template
     options = request.params.get("TemplateSummaryConfig") or {}
     lenient = bool(options.get("TreatUnrecognizedResourceTypesAsWarnings"))

@@ -211,8 +211,7 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
 
 def update_termination_protection(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
-    refusal = f"TerminationProtection cannot be updated while in status {stack.status}"
-    require(stack.status not in DELETING, refusal)
+    require(stack.status not in DELETING, SAYS["no protection"].format(stack.status))
     tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
     return {"StackId": stack.stack_id}
 

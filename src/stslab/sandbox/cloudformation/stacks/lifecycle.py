@@ -249,8 +249,7 @@ def _replace(job: Job, resource: StackResource, properties: Properties) -> None:
     custom = TYPES[resource.type].name_property if resource.type in NAMED else ""
     name = properties.get(custom)
     if name and name == before.properties.get(custom):  # the name identifies the old one
-        refusal = "CloudFormation cannot update a stack when a custom-named resource requires"
-        raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
+        raise BadProperties(SAYS["custom name"].format(name))
     if not before.replaced:
         retained = job.blueprint.declared(resource.logical_id).update_replace_policy == "Retain"
         before = replace(before, replaced=True, retained=retained)

@@ -4,7 +4,7 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
@@ -62,11 +62,6 @@ def dependencies(resources: Sequence[Declared], holds: functions.Holds | None = 
     return needs
 
 
-def unresolved(names: Iterable[str], block: str) -> str:
-    listed = ", ".join(names)
-    return f"Unresolved resource dependencies [{listed}] in the {block} block of the template"
-
-
 class Blueprint:
     """A stack's template with its parameters, ready to evaluate.
 
@@ -107,6 +102,7 @@ class Blueprint:
         value = _evaluated(dict(declared.properties), scope)
         properties: Properties = {} if value is functions.NO_VALUE else value
         require(isinstance(properties, dict), template.NO_OBJECT.format(logical_id))
+        require("{{resolve:" not in str(properties), template.ANATOMY["dynamic reference"])
         return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
@@ -157,7 +153,8 @@ class Blueprint:
             found = (each.name for each in references(values, self._holds))
             missing = [name for name in dict.fromkeys([*others, *found]) if name in absent]
             prefix = "Template format error: " if block == "Resources" else ""
-            require(not missing, prefix + unresolved(missing, block))
+            refusal = template.SAYS["unresolved"].format(", ".join(missing), block)
+            require(not missing, prefix + refusal)
 
     def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
         for name, body in self.template.outputs.items():

@@ -334,8 +334,7 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     well_formed(name in DECIDERS, SAYS["no condition"])
     if name == "Condition":
         well_formed(isinstance(argument, str), "Every Condition member must be a string.")
-        unknown = SAYS["unknown condition"].format(argument, "Conditions")
-        well_formed(argument in conditions, unknown)
+        well_formed(argument in conditions, SAYS["unknown condition"].format(argument))
     return name, argument
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value, well_formed
 
@@ -32,6 +33,8 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 def check_declarations(declarations: Mapping[str, Declaration]) -> None:
     """Raise ValidationError for invalid declarations, and for unsupported types."""
     for name, declared in declarations.items():
+        template.check_name("Parameter", name)
+        well_formed(isinstance(declared, dict), "Any Parameters member must be an object.")
         unknown = sorted(set(declared) - set(ANATOMY["parameter"]))
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
         kind = declared.get("Type")
@@ -94,8 +97,7 @@ def resolve(
     for entry in given:
         require(entry.get("ParameterKey"), "Each parameter must have a ParameterKey")
         values[str(entry["ParameterKey"])] = _given(entry, previous or {})
-    unneeded = "Parameter values specified for a template which does not require them."
-    require(declarations or not values, unneeded)
+    require(declarations or not values, ANATOMY["no parameters"])
     unknown = [name for name in values if name not in declarations]
     require(not unknown, f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     defaults = {name: d["Default"] for name, d in declarations.items() if "Default" in d}

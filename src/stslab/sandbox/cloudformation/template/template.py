@@ -141,6 +141,7 @@ class Declared:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     description: str = ""
+    policies: tuple[Value, ...] = ()  # CreationPolicy and UpdatePolicy, which have no effect
     refusal: str = ""  # of empty properties that are no object, which saved stacks may have
 
 
@@ -167,7 +168,7 @@ def parse(text: str) -> Template:
     well_formed(resources, "At least one Resources member must be defined.")
     return Template(
         resources={name: _declared(name, body) for name, body in resources.items()},
-        parameters=_parameters(_section(data, "Parameters")),
+        parameters=_section(data, "Parameters"),
         conditions=_section(data, "Conditions"),
         mappings=_mappings(_section(data, "Mappings")),
         outputs=_outputs(_section(data, "Outputs")),
@@ -206,21 +207,14 @@ def _check_count(name: str, members: Mapping[str, Value]) -> None:
     well_formed(count <= limit, SAYS["too many"].format(name.lower(), count, limit))
 
 
-def _check_name(noun: str, name: str) -> None:
+def check_name(noun: str, name: str) -> None:
     well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
     limit = LONGEST["name"]
     well_formed(len(name) <= limit, f"{noun} name {name} is longer than {limit} characters.")
 
 
-def _parameters(section: dict[str, Value]) -> dict[str, Value]:
-    for name, body in section.items():
-        _check_name("Parameter", name)
-        well_formed(isinstance(body, dict), "Any Parameters member must be an object.")
-    return section
-
-
 def _declared(name: str, body: Value) -> Declared:
-    _check_name("Resource", name)
+    check_name("Resource", name)
     place = f"[/Resources/{name}]"
     well_formed(isinstance(body, dict), f"{place} resource definition is malformed")
     well_formed("Type" in body, f"{place} Every Resources object must contain a Type member.")
@@ -245,6 +239,7 @@ def _declared(name: str, body: Value) -> Declared:
         deletion_policy=_policy(body, "DeletionPolicy", name),
         update_replace_policy=_policy(body, "UpdateReplacePolicy", name),
         description=_text_of(body, "Description"),
+        policies=tuple(body[key] for key in ("CreationPolicy", "UpdatePolicy") if key in body),
         refusal="" if isinstance(properties, dict) else NO_OBJECT.format(name),
     )
 
@@ -263,7 +258,7 @@ def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
 
 def _mappings(section: dict[str, Value]) -> dict[str, Value]:
     for name, rows in section.items():
-        _check_name("Mapping", name)
+        check_name("Mapping", name)
         well_formed(isinstance(rows, dict), f"Every Mappings member {name} must be a map")
         for key, row in rows.items():
             well_formed(re.fullmatch(r"[A-Za-z0-9.-]+", key), SAYS["element"].format(key))
@@ -279,7 +274,7 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
 
 def _outputs(section: dict[str, Value]) -> dict[str, Value]:
     for name, body in section.items():
-        _check_name("Output", name)
+        check_name("Output", name)
         members = body if isinstance(body, dict) else {}
         unknown = ", ".join(key for key in members if key not in ANATOMY["output"])
         well_formed(not unknown, f"Invalid outputs property : [{unknown}]")
