@@ -1,5 +1,6 @@
 """The IAM service: its tables of handlers, and the permissions that each request needs."""
 
+import re
 from typing import cast
 
 import msgspec
@@ -21,7 +22,7 @@ from stslab.sandbox.iam import (
     users,
 )
 from stslab.sandbox.iam.lookups import Entity
-from stslab.sandbox.state.identities import AccessKey, Group, Role, User
+from stslab.sandbox.state.identities import AccessKey, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
 from stslab.vocabulary import LATEST
@@ -93,12 +94,11 @@ def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) 
         kind = request.operation.removeprefix("Create").removeprefix("Virtual")
         tags = {key: one for key, one in need.context.items() if key != "iam:PermissionsBoundary"}
         return (replace(need, action=f"iam:Tag{kind}", context=tags),)
-    if request.operation in _RENAMES:  # also needs the new ARN: IAM API Reference, "UpdateUser"
-        kind, old, new = _RENAMES[request.operation]
-        before = target.entity.path if isinstance(target.entity, User | Group) else "/"
-        path = request.params.get("NewPath") or before
-        name = request.params.get(new) or request.params[old]
-        renamed = f"arn:aws:iam::{request.account}:{kind}{path}{name}"
+    if new := _RENAMES.get(request.operation):  # also the new ARN: IAM API Reference, "UpdateUser"
+        start, _, rest = need.resource.partition("/")
+        path, slash, name = f"/{rest}".rpartition("/")
+        path, name = request.params.get("NewPath", path + slash), request.params.get(new, name)
+        renamed = f"{start}{path}{name}"
         return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
     if request.operation == "AddRoleToInstanceProfile":
         role = lookups.find(view, Role, request.account, request.params["RoleName"])
@@ -138,7 +138,8 @@ def _target(view: View, request: ApiRequest) -> Target:
 def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
     if name.startswith("arn:"):  # messages put the type before an ARN for policies only
         name = entity.arn if entity else name
-        return Target(name, f"policy {name}" if kind == "policy" else None, entity)
+        own = re.sub("^arn:[^:]*", "arn:aws", name)  # another partition's is refused by its handler
+        return Target(own, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
     shown = None if creating and kind != "policy" else f"{kind.replace('-', ' ')} {name}"
     if entity is not None and not creating:
@@ -182,8 +183,6 @@ _TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.
 _LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
 _LISTS["ListServerCertificates"] = "server-certificate"
 _RENAMES = {
-    operation: (name, kind.parameter, new)
-    for name, (_, kind) in _TYPES.items()
-    for operation, new in kind.renamed.items()
+    operation: new for _, kind in _TYPES.values() for operation, new in kind.renamed.items()
 }
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
