@@ -70,7 +70,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
         resource_account=request.account,
         shown=target.shown,
     )
-    return (need, *_further_needs(view, request, target, need))
+    return (need, *_further_needs(view, request, need))
 
 
 def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
@@ -89,7 +89,7 @@ def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolic
     return NamedPolicy("password policy", policy)
 
 
-def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
+def _further_needs(view: View, request: ApiRequest, need: Need) -> Needs:
     if request.operation.startswith("Create") and request.params.get("Tags"):
         kind = request.operation.removeprefix("Create").removeprefix("Virtual")
         tags = {key: one for key, one in need.context.items() if key != "iam:PermissionsBoundary"}
@@ -144,7 +144,8 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
     shown = None if creating and kind != "policy" else f"{kind.replace('-', ' ')} {name}"
     if entity is not None and not creating:
         return Target(entity.arn, shown, entity)
-    path, name = request.params.get("Path") or "/", name.removeprefix("https://")
+    path = request.params.get("Path") or "/"
+    name = re.sub("^https://([^/]*?)(:443)?(?=/|$)", r"\1", name)  # a provider's URL
     return Target(f"arn:aws:iam::{request.account}:{kind}{path}{name}", shown)
 
 
