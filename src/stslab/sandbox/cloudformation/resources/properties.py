@@ -1,7 +1,7 @@
 """Checks properties by ``types.yaml``, and converts them to the parameters of a service's call."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from types import UnionType
 
@@ -21,7 +21,7 @@ class _File(msgspec.Struct, frozen=True):
 
 FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)
 PARTS = FILE.parts
-_FAILED = "{}: failed validation constraint for keyword [{}]".format
+_FAILED = "failed validation constraint for keyword [{}]".format
 
 
 def members(
@@ -33,23 +33,28 @@ def members(
             problems.append(f"{path}: required key [{name}] not found")
     result: dict[str, Value] = {}
     for name, value in given.items():
+        at = f"{path}/{name}"
         if name in declared:
-            result[name] = _fit(declared[name].split()[0], value, f"{path}/{name}", problems)
-            items = result[name] if isinstance(result[name], list) else []
-            known = [item for item in items if not isinstance(item, Unknown)]
-            repeats = any(item in known[:index] for index, item in enumerate(known))
-            if repeats and "unique" in declared[name].split():
-                problems.append(f"{path}/{name}: array items are not unique")
-            most = re.search(r" most=(\d+)", declared[name])
-            if most and len(items) > int(most[1]):
-                too_many = f"expected maximum item count: {most[1]}, found: {len(items)}"
-                problems.append(f"{path}/{name}: {too_many}")
-            least = re.search(r" least=(\d+)", declared[name])
-            if least and isinstance(result[name], int) and result[name] < int(least[1]):
-                problems.append(_FAILED(f"{path}/{name}", "minimum"))
+            result[name] = _fit(declared[name].split()[0], value, at, problems)
+            problems += [f"{at}: {each}" for each in _misfits(declared[name], result[name])]
         else:
             problems.append(f"{path}: extraneous key [{name}] is not permitted")
     return result
+
+
+def _misfits(words: str, value: Value) -> Iterator[str]:
+    """What is wrong with a value of the right kind, by the words that follow its kind."""
+    limits = dict(re.findall(r" (most|least)=(\d+)", words))
+    if isinstance(value, list):
+        known = [item for item in value if not isinstance(item, Unknown)]
+        if " unique" in words and any(item in known[:i] for i, item in enumerate(known)):
+            yield "array items are not unique"
+        if len(value) > int(limits.get("most", len(value))):
+            yield f"expected maximum item count: {limits['most']}, found: {len(value)}"
+    elif isinstance(value, int) and value < int(limits.get("least", value)):
+        yield _FAILED("minimum")
+    elif " one" in words and isinstance(value, dict) and len(value) != 1:
+        yield "0 subschemas matched instead of one"
 
 
 def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
@@ -72,14 +77,14 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         return members(PARTS[kind], result, path, problems)
     word, _, bounds = kind.partition("(")
     if "|" in kind and result not in kind.split("|"):
-        problems.append(_FAILED(path, "enum"))
+        problems.append(f"{path}: {_FAILED('enum')}")
     if bounds:
         least, most = map(int, bounds[:-1].split("-"))
         if not least <= len(result) <= most:
             bound = f"minLength: {least}" if len(result) < least else f"maxLength: {most}"
             problems.append(f"{path}: expected {bound}, actual: {len(result)}")
     if word in FILE.patterns and not re.search(FILE.patterns[word], result, re.ASCII):
-        problems.append(_FAILED(path, "pattern"))
+        problems.append(f"{path}: {_FAILED('pattern')}")
     return result
 
 

@@ -240,6 +240,8 @@ def _change(
     if not resource.status.endswith(_END):  # an earlier process may have changed it in part
         steps.restore(job, name, before)
     steps.check_policies(job, resource, properties)
+    inline = [policy["PolicyName"].lower() for policy in properties.get("Policies") or ()]
+    require(len(inline) == len({*inline}), SAYS["inline twice"])
     job.change_resource(name, before=replace(before, tried=properties, tried_tags=tags))
     steps.update(job, name, properties, tags)
 
