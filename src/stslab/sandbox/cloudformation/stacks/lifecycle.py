@@ -66,7 +66,7 @@ def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
                 job.resource_becomes(name, "DELETE_COMPLETE")
             else:
                 deletions.append(Step(name, "DELETE", partial(steps.delete, job, by_name[name])))
-        failed += steps.run(job, deletions)
+        failed += steps.run(job, deletions, cancels=False)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
     return failed
@@ -157,11 +157,18 @@ def _deploy(job: Job) -> None:
     job.blueprint.check_values()
     creating = job.began.status == "CREATE_IN_PROGRESS"
     find = _creation if creating else _update
-    for wave in waves(job.blueprint.needs):
-        failed = steps.run(job, [step for name in wave if (step := find(job, name))])
-        added = [name for name in failed if creating or job.resource(name).fresh]
-        others = [name for name in failed if name not in added]
-        require(not failed, _failure("create", added) + _failure("update", others))
+    needs, failed, done = job.blueprint.needs, list[str](), set[str]()
+    cancels = job.stack.on_failure in SAYS["after"]  # or else makes what needs nothing that failed
+    for wave in waves(needs):
+        ready = [name for name in wave if needs[name] <= done]
+        found = [step for name in ready if (step := find(job, name))]
+        failed += steps.run(job, found, cancels=cancels)
+        done |= {*ready} - {*failed}
+        if failed and cancels:
+            break
+    added = [name for name in failed if creating or job.resource(name).fresh]
+    others = [name for name in failed if name not in added]
+    require(not failed, _failure("create", added) + _failure("update", others))
     outputs = job.blueprint.outputs(job.lookup)
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
@@ -301,7 +308,8 @@ def roll_back_update(job: Job) -> None:
         current = job.resources
         known = [name for name in wave if name in current]
         touched = [n for n in known if current[n].before or current[n].status in _UNDONE]
-        failed = steps.run(job, [Step(n, "UPDATE", partial(_restore, job, n)) for n in touched])
+        restoring = [Step(n, "UPDATE", partial(_restore, job, n)) for n in touched]
+        failed = steps.run(job, restoring, cancels=True)
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", _failure("update", failed))
             return

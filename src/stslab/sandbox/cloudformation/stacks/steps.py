@@ -40,9 +40,10 @@ class Step:
     reason: str = ""  # of its first event
 
 
-def run(job: Job, steps: Sequence[Step]) -> list[str]:
+def run(job: Job, steps: Sequence[Step], *, cancels: bool) -> list[str]:
     """Run the steps of one wave. Returns the logical ids of those that failed.
 
+    With ``cancels``, a failure cancels those that are left.
     The resources of a wave do not depend on each other, so CloudFormation works on them at the
     same time: first all are in progress, then all are complete.
     """
@@ -53,8 +54,7 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
     job.pause()
     failed: list[str] = []
     for step in steps:
-        stop = failed and step.verb != "DELETE"  # deletions continue after a failure
-        why = SAYS["cancelled"][step.verb] if stop else attempt(job, step)
+        why = SAYS["cancelled"][step.verb] if failed and cancels else attempt(job, step)
         if why:
             failed.append(step.logical_id)
             job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why)
