@@ -268,7 +268,7 @@ class AccessKey:
         made = work.iam("CreateAccessKey", UserName=work.get("UserName"))["AccessKey"]
         work.physical_id = made["AccessKeyId"]
         work.attributes.update(Id=work.physical_id, SecretAccessKey=made["SecretAccessKey"])
-        if work.get("Status") == "Inactive":
+        if work.get("Status", "Active") != "Active":
             self.update(work, {})
 
     def update(self, work: Work, _old: Properties) -> None:
