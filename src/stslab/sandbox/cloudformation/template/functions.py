@@ -226,7 +226,7 @@ def _counts(least: int, most: int) -> Callable[[Value], bool]:
 
 _SCALAR = str | int | float
 _LOOKUPS = ("Ref", "Fn::FindInMap")
-_LISTS = (*_LOOKUPS, "Fn::GetAtt", "Fn::If", "Fn::Split")
+_LISTS = (*_LOOKUPS, "Fn::Cidr", "Fn::GetAtt", "Fn::GetAZs", "Fn::If", "Fn::Split")
 FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Join": lambda value: (
         _delimited(value, list) and all(_is(_SCALAR, item) for item in value[1])
