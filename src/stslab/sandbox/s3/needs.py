@@ -103,7 +103,7 @@ class _Call(msgspec.Struct, frozen=True):
             before, caller = None if new else found, self.request.caller
             decides = policies.deciding(self.view, bucket, caller, action, before)
             further = (
-                *policies.acl_statements(self.view, bucket, caller, where.key, found),
+                *policies.acl_statements(self.view, bucket, caller, found),
                 *self._allowed(action, bucket, upload),
                 *policies.restricting(bucket, caller),
             )

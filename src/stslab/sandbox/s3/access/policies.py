@@ -253,7 +253,6 @@ _CONDITIONS = {
     acl.AUTHENTICATED: {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}},
     acl.ANONYMOUS: {"StringEquals": {"aws:PrincipalType": "Anonymous"}},
 }
-_LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
 
 
 def restricting(bucket: Bucket, caller: Caller) -> list[Source]:
@@ -323,25 +322,25 @@ def _denying_too(text: str, action: str, of: str) -> str:
 
 
 def acl_statements(
-    view: View, bucket: Bucket, caller: Caller, key: str, found: ObjectVersion | None
+    view: View, bucket: Bucket, caller: Caller, found: ObjectVersion | None
 ) -> Iterator[Source]:
     """The ACLs as statements, without the owners' grants: their accounts have access anyway."""
     if not acl.acls_enabled(bucket):
         return
     # WRITE lets others create new objects, but change existing ones only if these are their own.
     on_bucket, owner = acl.effective(bucket, bucket.grants), acl.owner_of(view, bucket)
-    given = [(one, _ON_BUCKET, [bucket.arn], owner) for one in on_bucket]
+    # They are for one request only; how its key must be written depends on the policy's version.
+    given, objects = [(one, _ON_BUCKET, bucket.arn, owner) for one in on_bucket], f"{bucket.arn}/*"
     if found is None or found.marker:
-        given += [(one, _ON_BUCKET, [f"{bucket.arn}/*"], owner) for one in on_bucket]
+        given += [(one, _ON_BUCKET, objects, owner) for one in on_bucket]
     else:
-        resource = f"{bucket.arn}/{key}".translate(_LITERAL)
         theirs = acl.owner_of(view, bucket, found)
         grants = (Grant(theirs, acl.ALL),) if found.grants is None else found.grants
-        given += [(one, _ON_OBJECT, [resource], theirs) for one in acl.effective(bucket, grants)]
+        given += [(one, _ON_OBJECT, objects, theirs) for one in acl.effective(bucket, grants)]
         groups = {acl.EVERYONE} if theirs == acl.ANONYMOUS else acl.PUBLIC
         own = (one.permission for one in on_bucket if one.grantee in {theirs, *groups})
-        given += [(Grant(theirs, one), _ON_OWN_OBJECT, [resource], owner) for one in own]
-    for grant, actions, resources, by in given:
+        given += [(Grant(theirs, one), _ON_OWN_OBJECT, objects, owner) for one in own]
+    for grant, actions, resource, by in given:
         account, condition = acl.account_with(view, grant.grantee), _CONDITIONS.get(grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
         allowed = [action for permission in permissions for action in actions.get(permission, ())]
@@ -353,6 +352,6 @@ def acl_statements(
                 "Effect": "Allow",
                 "Principal": {"AWS": account.root_arn} if account else "*",
                 "Action": allowed,
-                "Resource": resources,
+                "Resource": resource,
                 **({"Condition": condition} if condition else {}),
             }
