@@ -81,7 +81,7 @@ def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolic
         return None
     statement = {
         "Effect": "Allow",
-        "Principal": {"AWS": request.caller.principal.arn},
+        "Principal": {"AWS": request.caller.user_id},  # an ARN may have a * in its path
         "Action": action,
         "Resource": "*",
     }
