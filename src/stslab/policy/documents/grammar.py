@@ -180,10 +180,10 @@ _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _TYPES: Final = ("AWS", "Service", "Federated", "CanonicalUser")  # of a Principal's names
 _AWS: Final = re.compile(
     r"\*|[0-9]{4}-?[0-9]{4}-?[0-9]{4}|A[A-Z0-9]{11,127}"
-    r"|arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
+    r"|arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/(?:.*/)?[^*?/]+)"
     r"|sts::[0-9]{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
 )
-"""Everyone, an account, a unique id, an ARN. Names can't have wildcards."""
+"""Everyone, an account, a unique id, an ARN. Names can't have wildcards; a path may have such."""
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
