@@ -87,8 +87,8 @@ def checked(where: Address) -> Address:
 def operation(http: HttpRequest, where: Address) -> str:
     """The name of the request's operation. Raises S3's error if there is none."""
     query = single(http)
-    subresources = _subresources() & query.keys()
-    conflicting = sorted(subresources - _TOGETHER)
+    subresources = (_subresources() & query.keys()) - _QUALIFYING
+    conflicting = sorted(subresources - {"partNumber"})
     if len(conflicting) > 1:
         message = f"Conflicting query string parameters: {', '.join(conflicting)}"
         raise invalid_argument(message, "ResourceType", conflicting[0])
@@ -119,8 +119,8 @@ def single(http: HttpRequest) -> dict[str, str]:
     return arguments
 
 
-# Query parameters that only qualify a sub-resource or an upload.
-_TOGETHER = frozenset({"select-type", "partNumber", "id", "annotationName", "list-type"})
+# Query parameters that only qualify a sub-resource or a list, and are ignored without it.
+_QUALIFYING = frozenset({"select-type", "id", "annotationName", "list-type"})
 
 
 @functools.cache
