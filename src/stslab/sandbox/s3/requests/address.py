@@ -114,8 +114,6 @@ def single(http: HttpRequest) -> dict[str, str]:
             raise invalid_argument("The argument is given more than once.", name, value)
         arguments[name] = value
     arguments.pop("x-id", None)  # the JavaScript SDK repeats the operation's name there
-    if arguments.get("list-type") != "2":
-        arguments.pop("list-type", None)
     return arguments
 
 
