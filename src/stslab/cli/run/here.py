@@ -59,7 +59,7 @@ def goes_on(text: str) -> bool:
     if backslashes % 2 or _WAITS.search(reads(input=text).stderr.partition("\n")[0]):
         return True
     # A here-document that is open takes any line, and not each shell says that it is open.
-    return "<<" in text and reads(input=f"{text}\n)").returncode == 0
+    return "<<" in text.replace("\\\n", "") and reads(input=f"{text}\n)").returncode == 0
 
 
 @dataclass
