@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
 
@@ -296,3 +297,26 @@ def test_the_policy_of_a_replaced_bucket_moves_with_it(lab: Harness) -> None:
     stack_id = lab.stack("demo").stack_id
     assert lab.delete("demo") == "DELETE_COMPLETE"
     assert lab.history(stack_id)[-1] == "demo DELETE_COMPLETE"
+
+
+def test_a_stack_of_an_earlier_version_is_read_and_rolled_back(lab: Harness) -> None:
+    """That version took numbers for texts, and metadata that is no object."""
+    allowed = (
+        "{Version: '2012-10-17', Statement: {Effect: Allow, Action: 's3:Get*', Resource: '*'}}"
+    )
+    made = f"""
+Resources:
+  P: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {allowed}}}}}
+  G: {{Type: AWS::IAM::Group, Metadata: {{Of: !Sub "${{P.PolicyId}}"}}}}
+"""
+    earlier = f"Metadata: none{made.replace('PolicyId', 'AttachmentCount')}"
+    lab.deploy(made)
+    with lab.state.transaction() as tx:
+        stack = lab.stack("demo")
+        tx.put(replace(stack, config=replace(stack.config, template=earlier)))
+    summary = lab.call("GetTemplateSummary", StackName="demo")
+    assert (summary["Metadata"], summary["Capabilities"]) == ('"none"', ["CAPABILITY_IAM"])
+    wrong = "  K: {Type: AWS::IAM::AccessKey, Properties: {UserName: nobody}, DependsOn: G}\n"
+    assert lab.update(made.replace("Of:", "In:") + wrong) == "UPDATE_ROLLBACK_COMPLETE"
+    assert lab.resource("G").metadata == {"Of": "0"}
+    assert lab.update(made) == "UPDATE_COMPLETE"

@@ -232,10 +232,11 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
         stack = stacks.named_stack(view, request)
         require(stack.status != change_sets.REVIEW, change_sets.SAYS["no summary"])
-        text = stack.config.template
-    options = request.params.get("TemplateSummaryConfig") or {}
-    lenient = bool(options.get("TreatUnrecognizedResourceTypesAsWarnings"))
-    template = stacks.checked_template(text, lenient=lenient)
+        template = parse(stack.config.template)  # which may be of an earlier version
+    else:
+        options = request.params.get("TemplateSummaryConfig") or {}
+        lenient = bool(options.get("TreatUnrecognizedResourceTypesAsWarnings"))
+        template = stacks.checked_template(text, lenient=lenient)
     strange = validation.unrecognized(template)
     kinds = {name: declared.type for name, declared in template.resources.items()}
     capability, types = validation.needed_capabilities(template)

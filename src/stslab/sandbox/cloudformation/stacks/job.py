@@ -13,7 +13,7 @@ from stslab.sandbox.api.model import ApiFault, iso
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
-from stslab.sandbox.cloudformation.template.functions import Reference, as_text
+from stslab.sandbox.cloudformation.template.functions import NotText, Reference, as_text
 from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -155,12 +155,17 @@ class Job:
     def blueprint(self) -> Blueprint:
         """The stack's template with its parameters; in a rollback, those before the update."""
         stack = self.stack
-        rolling_back = self.began.status == "UPDATE_ROLLBACK_IN_PROGRESS"
-        previous = stack.previous if rolling_back else None
+        previous = stack.previous if self._rolls_back else None
         return Blueprint(self.state.snapshot, stack, previous or stack.config)
 
+    @property
+    def _rolls_back(self) -> bool:
+        return self.began.status == "UPDATE_ROLLBACK_IN_PROGRESS"
+
     def lookup(self, reference: Reference) -> Value:
-        return value_in({reference.name: self.resource(reference.name)}, reference)
+        value = value_in({reference.name: self.resource(reference.name)}, reference)
+        # The template before the update may be of an earlier version, which took these for texts.
+        return value.value if self._rolls_back and isinstance(value, NotText) else value
 
     def stack_becomes(self, status: str, reason: str = "", **members: Value) -> None:
         with self.state.transaction() as tx:
