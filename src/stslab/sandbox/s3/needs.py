@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import parse_qs, parse_qsl, unquote_plus
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode
 
 import msgspec
 from msgspec.structs import replace
@@ -76,10 +76,8 @@ class _Call(msgspec.Struct, frozen=True):
     def where(self) -> Address:
         return lookups.address_of(self.request)
 
-    def need(
-        self, action: str, where: Address, version: str | None = None, *, tagged: bool = True
-    ) -> Need:
-        """The need for an action on a bucket, or on an object, ``tagged`` if its tags are known."""
+    def need(self, action: str, where: Address, version: str | None = None) -> Need:
+        """The need for an action on a bucket, or on an object."""
         creating = self.request.operation == "CreateBucket"
         bucket = None if creating else self.view.get(Bucket, "", where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
@@ -94,7 +92,7 @@ class _Call(msgspec.Struct, frozen=True):
         if version:
             keys["s3:VersionId"] = version
         found = lookups.version_at(self.view, where, version) if where.key else None
-        if found and tagged:
+        if found and self.request.operation not in _TABLES.untagged:
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         policy, decides = None, owner
         # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
@@ -203,8 +201,7 @@ def _object(call: _Call) -> Iterator[Need]:
         yield _finding(call, where)
         return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
-    for action in actions(call.request, own=own):
-        yield call.need(action, where, version, tagged=operation not in _TABLES.untagged)
+    yield from (call.need(action, where, version) for action in actions(call.request, own=own))
     if missing and operation in _TABLES.finding:
         yield _finding(call, where)
 
@@ -216,19 +213,21 @@ def _finding(call: _Call, where: Address) -> Need:
 
 
 def _copy(call: _Call) -> Iterator[Need]:
-    """Read the source, with its tags, and write."""
+    """Read the source, with its tags, and write, with those that the copy gets."""
     where, version = source(call.request)
-    params = call.request.params
+    params, read = call.request.params, "s3:GetObjectVersion" if version else "s3:GetObject"
+    reading = replace(call, request=replace(call.request, operation="GetObject"))
     if bucket := call.view.get(Bucket, "", where.bucket):
         lookups.require_owner(bucket, params.get("ExpectedSourceBucketOwner"))
     content = lookups.content_at(call.view, where, version)
-    yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    yield reading.need(read, where, version)
     if content is None:
         yield _finding(call, where)
-    elif content.tags and "UploadId" not in params and params.get("TaggingDirective") != "REPLACE":
-        tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
-        yield call.need(tagging, where, version)
-        yield call.need("s3:PutObjectTagging", call.where, tagged=False)
+    elif "UploadId" not in params and params.get("TaggingDirective") != "REPLACE":
+        if content.tags:
+            yield reading.need(f"{read}Tagging", where, version)
+        given = {**params, "Tagging": urlencode(content.tags)}
+        call = replace(call, request=replace(call.request, params=given))
     yield from _object(call)
 
 
@@ -262,7 +261,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     """The condition keys of all actions.
 
     Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
-    condition key examples" (of a copy's source the bucket comes first, also after a slash).
+    condition key examples" (of a copy's source, its bucket and key in plain text).
     """
     proof = request.authenticated
     keys: Keys = {"s3:ResourceAccount": owner, **({"s3:TlsVersion": "1.3"} if proof else {})}
@@ -276,8 +275,9 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
     keys |= _TABLES.defaults.get(request.operation, {})
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
-    copied = str(request.params.get("CopySource", "")).removeprefix("/") or None
-    keys |= _keys_of({**request.params, **configuration, "CopySource": copied}, _TABLES.keys)
+    keys |= _keys_of({**request.params, **configuration}, _TABLES.keys)
+    if "CopySource" in request.params:
+        keys["s3:x-amz-copy-source"] = "{0.bucket}/{0.key}".format(source(request)[0])
     if etag := request.params.get("IfMatch"):
         keys["s3:if-match"] = etag.strip('"')
     if request.operation in _TABLES.creating:
