@@ -108,7 +108,7 @@ class Identity:
         self.update(work, given)
 
     def update(self, work: Work, old: Properties) -> None:
-        """Set what differs, a boundary before policies. The read at the end needs a permission."""
+        """Set what differs, a boundary before policies, and read the thing."""
         self.change(work, old)
         named = self._named(work)
         new, before = work.get("PermissionsBoundary"), old.get("PermissionsBoundary")
@@ -118,8 +118,9 @@ class Identity:
             work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         work.retag("iam", self.kind, **named)
-        read = work.iam(f"Get{self.kind}", **named)[self.kind]
-        work.attributes.update({name: read[name] for name in self.attributes})
+        if self.kind != "Role" or not work.attributes:  # of these AWS reads only new ones
+            read = work.iam(f"Get{self.kind}", **named)[self.kind]
+            work.attributes.update({name: read[name] for name in self.attributes})
 
     def delete(self, work: Work) -> None:
         change_edges(work, (), self._edges(work, work.properties))
