@@ -14,14 +14,15 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
-from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
+from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, remembered
 from stslab.policy.request import Context, Value, values_in
 
 Comparison = Callable[[str, Context], bool | None]  # of a request's value; None: incomparable
 Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
-_DATE: Final = re.compile("[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T.+)?)?)?")
-"""The forms that AWS's pages name; a year, or a year and a month, is its first day."""
+_TIME: Final = r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+_DATE: Final = re.compile(rf"[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}({_TIME})?)?)?")
+"""The forms of W3C, which AWS names; a year, or a year and a month, is its first day."""
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _since_1970: Final = partial(datetime.fromtimestamp, tz=UTC)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")
@@ -46,9 +47,6 @@ def _text(value: str, variables: bool, *, wildcards: bool = False) -> Comparison
 
 def _text_ignoring_case(value: str, variables: bool) -> Comparison:
     pattern = glob(value, variables=variables, wildcards=False)
-    if not pattern.variables:
-        folded = pattern.shown(no_value).lower()
-        return lambda found, _context: found.lower() == folded
     return lambda found, context: pattern.matches_ignoring_case(found, context.single)
 
 
@@ -91,13 +89,13 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def network(text: str) -> IPv4Network | IPv6Network | None:
-    """A range, or a single address without a prefix; one of IPv6 begins at its first address."""
+    """A range with a prefix, or one address; a range of IPv6 begins at its first address."""
     is_6 = ":" in text
     try:
         found = ip_network(text if is_6 else _ZEROS.sub("", text), strict=is_6)
     except ValueError:
         return None
-    return None if is_6 and "." in text else found
+    return None if "." in (text if is_6 else text.partition("/")[2]) else found
 
 
 def _within(value: str, _variables: bool) -> Comparison | None:
