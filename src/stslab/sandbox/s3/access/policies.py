@@ -146,11 +146,14 @@ _OF_NO_ACTION = re.compile("|".join(_TABLES["keys of no action"]))
 def _checked(view: View, text: str, bucket: str) -> str:
     """Return the policy in S3's normalized form, or raise MalformedPolicy."""
     if not text.startswith("{"):
-        raise _malformed("Policies must be valid JSON and the first byte must be '{'")
+        raise fault("MalformedPolicy")
     try:
         parsed = parse(text, PolicyKind.RESOURCE)
+        parsed.text().encode()
     except MalformedPolicy as error:
         raise _in_s3s_words(error.message.replace(*_SYNTAX)) from None
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        raise fault("MalformedPolicy") from None
     for each in parsed.statements:
         if not each.resources:
             raise _malformed("Missing required field Resource")
