@@ -1,5 +1,6 @@
 """The terminal view of a run."""
 
+import json
 import re
 import shlex
 
@@ -102,8 +103,6 @@ def _command_in(text: str) -> str:
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 @pytest.mark.parametrize("call", [PUT_POLICY, ASSUME])
 def test_a_command_copied_from_the_screen_is_unchanged(columns, call):
-    import json
-
     text = drawn([events.StepStarted("s", "Title", call, 1, 1)], columns)
     copied = as_a_shell_reads(_command_in(text))
     meant = shlex.split(aws_command(call))
@@ -112,6 +111,8 @@ def test_a_command_copied_from_the_screen_is_unchanged(columns, call):
         assert one == other or json.loads(one) == json.loads(other)
 
 
+UNSEEN = json.dumps(["red [bold] :smile: \u202e", "\ud800", "s3:GetObject" * 9])
+POLICY = {"PolicyDocument": UNSEEN}
 HOSTILE = "red \x1b[31mtext\x1b]0;title\x07 \u202emirrored [bold]markup[/bold] :smile: \r\x08 end"
 
 
@@ -173,6 +174,7 @@ def test_the_gates_that_refused_are_named():
         events.Waiting(HOSTILE, 1, 0.0, 1.0),
         events.StageStarted("s", HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), 1, 1),
         events.StepStarted("s", HOSTILE, Call("x", "iam", "GetUser", {"UserName": HOSTILE}), 1, 1),
+        events.StepStarted("s", "a", Call("x", "iam", "CreatePolicy", POLICY), 1, 1),
     ],
 )
 def test_texts_of_labs_and_aws_can_not_control_the_terminal(event):

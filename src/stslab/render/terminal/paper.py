@@ -105,7 +105,7 @@ class Paper:
     def command(self, command: str, *, indent: int = 4) -> None:
         """A command line to copy: never cut or framed."""
         for line in wrapped(visible(command), self.width, " " * indent):
-            self.whole(line, "cyan")
+            self.whole(visible(line), "cyan")  # JSON is written anew
 
     def whole(self, line: str | Text, style: str = "") -> None:
         """A line that is never broken, even if it is wider than the screen."""
