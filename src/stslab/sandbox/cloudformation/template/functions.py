@@ -331,7 +331,7 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     """The name and the argument of a condition function. Raises ValidationError."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
-    well_formed(name in DECIDERS, SAYS["no condition"])
+    well_formed(name in DECIDERS, SAYS["not boolean"])
     if name == "Condition":
         well_formed(isinstance(argument, str), "Every Condition member must be a string.")
         well_formed(argument in conditions, SAYS["unknown condition"].format(argument))
