@@ -79,6 +79,13 @@ def _let_in(statement: Statement, policy: Policy) -> _Broken:
             yield _says("everyone/met")
 
 
+def _wildcards(statement: Statement, _policy: Policy) -> _Broken:
+    """A principal's ARN is no pattern ("AWS JSON policy elements: Principal")."""
+    for kind, name in (statement.principal and statement.principal.names) or ():
+        if kind == "AWS" and "/" in name and {*"*?"} & {*name}:
+            yield _says("principal-literal", name=name)
+
+
 def _for_all_values(statement: Statement, _policy: Policy) -> _Broken:
     """As "Creating a condition with multiple keys or values" warns."""
     asking = [each for each in statement.conditions if each.asks_presence]
@@ -234,6 +241,7 @@ def _meant(similar: str) -> str:
 
 _RULES: Final = (
     _let_in,
+    _wildcards,
     _for_all_values,
     _variables,
     _any_subject,
