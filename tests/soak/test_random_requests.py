@@ -1,16 +1,20 @@
 """Requests of all four services over HTTP, whatever they ask: no answer says that ours failed.
 
 Callers of every kind send what the service models allow, and what they don't; some requests are
-changed on the way, before or after they are signed. It goes on for ``STSLAB_SOAK_SECONDS`` (a
-minute by default). Now and then the account starts again, and must be what it was.
+changed on the way, before or after they are signed. Policies have odd values where they may. It
+goes on for ``STSLAB_SOAK_SECONDS`` (a minute by default). Now and then the account starts again, and
+must be what it was; what it refused can be explained.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -19,7 +23,13 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from tests.sandbox.cases import Account, Keys
-from tests.soak.test_random_calls import POLICIES, Caller
+from tests.soak.test_random_calls import ARNS, POLICIES, Caller
+
+from stslab.policy.conditions import OPERATORS
+from stslab.render.terminal.paper import paper_on
+from stslab.render.why import show
+from stslab.sandbox.pipeline.log_file import newest_first
+from stslab.sandbox.why.explanation import explain
 
 pytestmark = pytest.mark.soak
 SECONDS = float(os.environ.get("STSLAB_SOAK_SECONDS", "60"))
@@ -61,6 +71,19 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "RoleArn": tuple(f"arn:aws:iam::111122223333:role/{name}" for name in "abc"),
     "RoleSessionName": ("one", "two", "x" * 65, "a b"),
 }
+ODD = (
+    *("", " a", "a\nb", "\t", "\r", "\x01", "\x85", "\ufffd", "\u202e", "\U0001f600", "\ud800"),
+    *("${", "${*}", "${$}", "${aws:username}", "${aws:username, 'x'}", "${a{b}", "%2e", "\\", '"'),
+    *("*", "?", "<&>", ",", ":", "a" * 600, "e\u0301", "1" * 40, "1e3", "-0", "NaN", "1e999999"),
+    *("2020", "2020-01-01T00:00:00+0100", "2020-01-01T24:00Z", "99999999999999", "127.000.0.1/8"),
+    *("127.0.0.1/255.0.0.0", "::/0", "::ffff:127.0.0.1/96", "fe80::1%eth0", "arn:aws:iam::*:root"),
+    *("arn:*", "arn:aws-cn:s3:::a", "111122223333", "AIDAAAAAAAAAAAAAAAAAA", "YQ=", "TRUE", "null"),
+)
+CONDITION_KEYS = (
+    *("aws:SourceIp", "aws:PrincipalArn", "aws:userid", "aws:CurrentTime", "aws:SecureTransport"),
+    *("aws:PrincipalTag/a", "s3:prefix", "s3:max-keys", "s3:ExistingObjectTag/a"),
+)
+DOCUMENTS = ("Policy", "PolicyDocument", "PolicyInputList")  # how the names of policies end
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 OFTEN = {
     "s3": ("CreateBucket", "PutObject", "GetObject", "CopyObject", "ListObjectsV2", "HeadObject"),
@@ -86,12 +109,35 @@ class Sender(Caller):
         }
 
     def text(self, name: str, allowed: list[str] | None) -> str:
+        if self.random.random() < 0.03:
+            return self.random.choice(ODD)
         given = GIVEN.get(name)
         if given and self.random.random() < 0.95:
             return self.random.choice(given)
         return super().text(name, allowed)
 
+    def policy(self, name: str) -> str:
+        """A policy for this parameter that may be valid, with some odd values."""
+        choose = self.random.choice
+
+        def odd(usual: str, chance: float = 0.1) -> str:
+            return choose(ODD) if self.random.random() < chance else usual
+
+        values = [odd(choose(ARNS), 0.8) for _ in range(choose((1, 2)))]
+        tests = {choose([*OPERATORS]): {odd(choose(CONDITION_KEYS), 0.05): values}}
+        bucket, trust = choose(BUCKETS), name.startswith("Assume")
+        statement: dict[str, Any] = {"Effect": choose(("Allow", "Deny")), "Condition": tests}
+        statement["Sid"] = odd("a")
+        statement["Action"] = "sts:AssumeRole" if trust else odd(choose(("*", "s3:GetObject")))
+        if not trust:
+            statement["Resource"] = odd(f"arn:aws:s3:::{bucket}/{odd('*', 0.3)}", 0.05)
+        if trust or (name.endswith("Policy") and self.random.random() < 0.7):
+            statement["Principal"] = {"AWS": odd(choose(("*", *ARNS)))}
+        return json.dumps({"Version": "2012-10-17", "Id": odd("a"), "Statement": [statement]})
+
     def value(self, shape: Any, name: str = "", depth: int = 0) -> Any:
+        if shape.type_name == "string" and name.endswith(DOCUMENTS) and self.random.random() < 0.5:
+            return self.policy(name)
         if name == "Policy" and self.random.random() < 0.3:
             return (
                 POLICIES[1]
@@ -158,13 +204,23 @@ def test_no_request_makes_the_account_fail(
                 clients[name].append(_client(account, name, keys, sender))
         if sent % AGAIN == 0:
             assert account.control("GET", "saved")["differences"] == []
+            _explain(account)
             account.stop()
             account = Account.start(tmp_path / "sandbox")
             clients = _clients(account, sender)
     assert account.control("GET", "saved")["differences"] == []
+    _explain(account)
     assert not bad, Counter(bad)
     assert told["200"] > sent / 10, told
     table(f"{sent} requests in {SECONDS:.0f} s (seed {SEED}): {dict(told.most_common())}")
+
+
+def _explain(account: Account) -> None:
+    """As ``stslab why`` explains what was refused last."""
+    for event in islice(newest_first(account.folder), 1000):
+        file = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        show(paper_on(file), explain(event))
+        file.flush()
 
 
 def _clients(account: Account, sender: Sender) -> dict[str, list[Any]]:
