@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import botocore.session
 import pytest
 from tests import yaml_files
 from tests.sandbox.signing.signed import (
@@ -17,6 +18,7 @@ from tests.sandbox.signing.signed import (
 )
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.signing.canonical import REGION_NAMES
 
 CASES = yaml_files.read(Path(__file__).parents[2] / "cases" / "sandbox" / "signatures.yaml")
 FIELDS = {"name", "how", "with", "edit", "clock", "code", "status", "message", "extra", "page"}
@@ -129,3 +131,9 @@ def test_no_mismatch_shows_the_session_token(how):
     assert caught.value.code == "SignatureDoesNotMatch"
     for secret in (TOKEN, quote(TOKEN, safe=""), quote(TOKEN), TOKEN.encode().hex(" ")):
         assert secret not in said
+
+
+def test_the_regions_are_those_of_the_service_models():
+    assert sorted(REGION_NAMES) == sorted(
+        botocore.session.get_session().get_available_regions("sts")
+    )

@@ -5,6 +5,7 @@ deleted (IAM User Guide, "IAM identifiers").
 """
 
 import base64
+import hashlib
 import secrets
 
 TOOLBOX_PATH = "/authorization-details/"  # of IAM Toolbox, which speaks JSON
@@ -14,7 +15,8 @@ _ACCOUNT_OFFSET = 1 << 39
 _ACCOUNT_CHARS = slice(4, 12)
 _PARITY_CHAR = 12
 _KEY_LENGTH = 20
-TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
+_TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
+_SEAL = 16
 
 
 def access_key_id(prefix: str, account: str, length: int = _KEY_LENGTH) -> str:
@@ -41,9 +43,19 @@ def authorization_id() -> str:
 
 
 def session_token(size: int) -> str:
-    """A new random token of exactly ``size`` bytes."""
-    wanted = size - len(TOKEN_PREFIX)
-    return TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
+    """A new random token of exactly ``size`` bytes, which tells whether it is whole."""
+    wanted = size - len(_TOKEN_PREFIX) - _SEAL
+    body = _TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
+    return body + _seal(body)
+
+
+def is_session_token(text: str) -> bool:
+    """Whether it is a session's token, of any session, and no character of it was changed."""
+    return text.startswith(_TOKEN_PREFIX) and text[-_SEAL:] == _seal(text[:-_SEAL])
+
+
+def _seal(body: str) -> str:
+    return base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()[:_SEAL]
 
 
 def account_of_key(key_id: str) -> str | None:

@@ -4,18 +4,17 @@ S3 API Reference, "CreateBucket", "DeleteBucket" and "ListBuckets"; S3 User Guid
 bucket naming rules" and "Default settings for new S3 buckets FAQ".
 """
 
-import functools
 import re
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import operations, pages
+from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.signing.canonical import REGION_FORM, REGIONS
+from stslab.sandbox.signing.canonical import REGION_NAMES, REGIONS
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import REGION
@@ -90,22 +89,14 @@ def _check_namespace(request: ApiRequest, suffix: str) -> None:
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only us-east-1 can create a bucket elsewhere, in an older region."""
     region = "eu-west-1" if constraint == "EU" else constraint or REGION
-    newer = _locations() - {*REGIONS["everywhere"]}
+    newer = REGION_NAMES - {*REGIONS["everywhere"]}
     able = (region, constraint) if constraint in newer else (region, constraint, REGION)
     if request.region not in able:
         message = SAYS["location"].format(constraint or "unspecified")
         raise fault("IllegalLocationConstraintException", message)
-    if constraint not in {None, "EU", *_locations()}:
+    if constraint not in {None, "EU", *REGION_NAMES} - {REGION}:
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     return region
-
-
-@functools.cache
-def _locations() -> frozenset[str]:
-    """Without those of other partitions (``cn-north-1``)."""
-    shape = operations.operation("s3", "CreateBucket").input_shape
-    known = shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum
-    return frozenset(filter(REGION_FORM.fullmatch, known))
 
 
 def delete_bucket(tx: Transaction, request: ApiRequest) -> None:
@@ -127,11 +118,11 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
         raise invalid_argument(message, "max-buckets", most)
-    given, regions = params.get("BucketRegion", request.region), {REGION, *_locations()}
+    given = params.get("BucketRegion", request.region)
     region = given.lower()
-    if region not in (regions if request.region == REGION else {request.region}):
+    if region not in (REGION_NAMES if request.region == REGION else {request.region}):
         unknown = f"Argument value {given} is not a valid AWS Region"
-        message = SAYS["region elsewhere"] if region in regions else unknown
+        message = SAYS["region elsewhere"] if region in REGION_NAMES else unknown
         raise invalid_argument(message, "bucket-region")
     prefix, everywhere = params.get("Prefix", ""), "BucketRegion" not in params
     after = listing.name_in_token(params.get("ContinuationToken") or None)

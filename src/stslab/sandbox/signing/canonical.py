@@ -27,8 +27,8 @@ S3 = "s3"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 HASH_HEADER = "x-amz-content-sha256"
 MAX_SKEW = timedelta(minutes=15)
-REGION_FORM = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 REGIONS: Mapping[str, list[str]] = beside(__file__, "regions.yaml")
+REGION_NAMES = frozenset(REGIONS["all"])
 
 Headers = Mapping[str, str]
 Clock = Callable[[], datetime]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.identifiers import TOKEN_PREFIX
+from stslab.sandbox.api.identifiers import is_session_token
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
@@ -198,7 +198,7 @@ def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
     if record is None or not record.active:
         raise unknown
     if not canonical.same(record.session_token, token):
-        of_another = record.session_token and (not token or token.startswith(TOKEN_PREFIX))
+        of_another = record.session_token and (not token or is_session_token(token))
         raise unknown if of_another else fault("InvalidToken")
     if context.expired(record):
         raise fault("ExpiredToken")
@@ -216,7 +216,7 @@ def _credential(text: str, code: str) -> canonical.Credential:
         problem = SAYS["credential date"].format(date)
     elif not region:
         problem = "a non-empty region must be provided in the credential."
-    elif not canonical.REGION_FORM.fullmatch(region):
+    elif region not in canonical.REGION_NAMES:
         problem, extra = f"the region '{region}' is wrong; expecting '{REGION}'", {"Region": REGION}
     elif service != canonical.S3:
         problem = f'incorrect service "{service}". This endpoint belongs to "s3".'

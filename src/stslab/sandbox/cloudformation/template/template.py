@@ -208,9 +208,10 @@ def _check_count(name: str, members: Mapping[str, Value]) -> None:
 
 
 def check_name(noun: str, name: str) -> None:
-    well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{noun} name {name} is non alphanumeric.")
+    shown = f"Outputs name '{name}'" if noun == "Output" else f"{noun} name {name}"
+    well_formed(re.fullmatch(r"[A-Za-z0-9]+", name), f"{shown} is non alphanumeric.")
     limit = LONGEST["name"]
-    well_formed(len(name) <= limit, f"{noun} name {name} is longer than {limit} characters.")
+    well_formed(len(name) <= limit, f"{shown} is longer than {limit} characters.")
 
 
 def _declared(name: str, body: Value) -> Declared:
