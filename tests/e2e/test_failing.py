@@ -50,7 +50,7 @@ def test_without_the_policy_the_checkpoint_does_not_hold(machine: Machine):
     assert "implicitDeny" in done.out
     assert "stslab cleanup" in flat(done.err)
     place = _place(machine, "says: The user's policies allow it to assume the role").strip()
-    assert f"{place}: The user's" in flat(done.err)
+    assert place in flat(done.err)
     _cleans_up(machine)
 
 
