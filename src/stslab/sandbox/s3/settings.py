@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -132,9 +132,25 @@ def _scope(row: Document) -> tuple[set[str], ...]:
     return {rules.get("Prefix", "")}, {rules.get("Suffix", "")[::-1]}, events
 
 
-def _name_rules(lifecycle: Document) -> None:
-    for rule in lifecycle["Rules"]:
+# S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle": a rule moves objects only to a
+# class of a higher rank, after the least number of days in the class before.
+_RANK_AND_LEAST = {"STANDARD_IA": (1, 30), "INTELLIGENT_TIERING": (2, 0), "ONEZONE_IA": (3, 30)}
+_RANK_AND_LEAST |= {"GLACIER_IR": (3, 90), "GLACIER": (4, 90), "DEEP_ARCHIVE": (5, 0)}
+_MOVES = {"Transition": "Days", "NoncurrentVersionTransition": "NoncurrentDays"}
+
+
+def _finish_rules(lifecycle: Document) -> None:
+    for rule, (action, days) in product(lifecycle["Rules"], _MOVES.items()):
         rule["ID"] = rule.get("ID") or base64.b64encode(str(uuid.uuid4()).encode()).decode()
+        prefix = jmespath.search("not_null(Filter.Prefix, Filter.And.Prefix, Prefix)", rule)
+        scope = "" if prefix is None else f"prefix={prefix}"
+        moves = jmespath.search(f"{action}s[?{days}].[{days}, StorageClass]", rule) or ()
+        steps = sorted((when, _RANK_AND_LEAST[name], name) for when, name in moves)
+        for (when, (rank, least), name), (after, (higher, _), other) in pairwise(steps):
+            if higher <= rank or after < when + least:
+                says = SAYS["moves back" if higher <= rank else "moves early"]
+                said = says.format(days, action, scope, other, name, least)
+                raise invalid_argument(said, days, after)
 
 
 class Setting(NamedTuple):
@@ -159,7 +175,7 @@ _USUAL_LEAST = "all_storage_classes_128K"
 _SETTINGS = (
     Setting("Encryption", "ServerSideEncryptionConfiguration"),
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
-    Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", fill=_name_rules),
+    Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", fill=_finish_rules),
     Setting("Logging", "BucketLoggingStatus"),
     Setting("NotificationConfiguration", "NotificationConfiguration", fill=_name_notifications),
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
