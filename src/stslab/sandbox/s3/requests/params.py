@@ -1,7 +1,7 @@
 """Reads the parameters of S3 requests from query, headers and body, by botocore's model.
 
 S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with object metadata";
-Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored, as in S3.
+Smithy 2.0, "AWS restXml protocol". As in S3, unknown parameters are ignored, not elements.
 """
 
 import base64
@@ -77,9 +77,10 @@ class _Builder(TreeBuilder):
 
 
 def _structure(shape: Shape, element: Element) -> Document:
-    members, tags = {}, {child.tag for child in element}
-    if tags - _TABLES.strict.get(shape.name, tags):
-        raise ValueError(tags)
+    members = {}
+    known = {member.serialization.get("name", name) for name, member in shape.members.items()}
+    if {child.tag for child in element} - (known - _TABLES.unread):
+        raise ValueError(element)
     for name, member in shape.members.items():
         if member.serialization.get("xmlAttribute"):
             if _SCHEMA_TYPE in element.attrib:
@@ -93,7 +94,9 @@ def _member(shape: Shape, given: list[Element]) -> object:
     if shape.type_name == "list":
         if not shape.serialization.get("flattened"):
             name = shape.member.serialization.get("name", "member")
-            given = [child for element in given for child in element.findall(name)]
+            given = [child for element in given for child in element]
+            if {child.tag for child in given} - {name}:
+                raise ValueError(given)
         return [_member(shape.member, [element]) for element in given]
     if len(given) > 1:
         raise ValueError(given)
@@ -159,7 +162,7 @@ class _Tables(msgspec.Struct, frozen=True):
     kept: Mapping[str, str]
     digested: Mapping[str, str]
     longest: Mapping[str, int]
-    strict: Mapping[str, frozenset[str]]
+    unread: frozenset[str]
     optional: Mapping[str, frozenset[str]]
     directories: frozenset[str]
     refused: Mapping[str, Mapping[str, str]]
