@@ -132,10 +132,7 @@ def _scope(row: Document) -> tuple[set[str], ...]:
     return {rules.get("Prefix", "")}, {rules.get("Suffix", "")[::-1]}, events
 
 
-# S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle": a rule moves objects only to a
-# class of a higher rank, after the least number of days in the class before.
-_RANK_AND_LEAST = {"STANDARD_IA": (1, 30), "INTELLIGENT_TIERING": (2, 0), "ONEZONE_IA": (3, 30)}
-_RANK_AND_LEAST |= {"GLACIER_IR": (3, 90), "GLACIER": (4, 90), "DEEP_ARCHIVE": (5, 0)}
+_RANK_AND_LEAST: Mapping[str, list[int]] = beside(__file__, "storage_classes.yaml")
 _MOVES = {"Transition": "Days", "NoncurrentVersionTransition": "NoncurrentDays"}
 
 
