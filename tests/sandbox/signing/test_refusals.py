@@ -18,7 +18,7 @@ from tests.sandbox.signing.signed import (
 )
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
-from stslab.sandbox.signing.canonical import REGION_NAMES
+from stslab.sandbox.signing.canonical import REGIONS
 
 CASES = yaml_files.read(Path(__file__).parents[2] / "cases" / "sandbox" / "signatures.yaml")
 FIELDS = {"name", "how", "with", "edit", "clock", "code", "status", "message", "extra", "page"}
@@ -134,6 +134,4 @@ def test_no_mismatch_shows_the_session_token(how):
 
 
 def test_the_regions_are_those_of_the_service_models():
-    assert sorted(REGION_NAMES) == sorted(
-        botocore.session.get_session().get_available_regions("sts")
-    )
+    assert sorted(REGIONS) == sorted(botocore.session.get_session().get_available_regions("sts"))

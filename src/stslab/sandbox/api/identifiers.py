@@ -16,7 +16,7 @@ _ACCOUNT_CHARS = slice(4, 12)
 _PARITY_CHAR = 12
 _KEY_LENGTH = 20
 _TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
-_SEAL = 16
+_SEAL = 16  # characters at the end, made from those before
 
 
 def access_key_id(prefix: str, account: str, length: int = _KEY_LENGTH) -> str:

@@ -14,7 +14,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.signing.canonical import REGION_NAMES, REGIONS
+from stslab.sandbox.signing.canonical import DEFAULT_REGIONS, REGIONS
 from stslab.sandbox.state.buckets import Bucket, Object, PublicAccessBlock, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import REGION
@@ -89,12 +89,12 @@ def _check_namespace(request: ApiRequest, suffix: str) -> None:
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only us-east-1 can create a bucket elsewhere, in an older region."""
     region = "eu-west-1" if constraint == "EU" else constraint or REGION
-    newer = REGION_NAMES - {*REGIONS["everywhere"]}
+    newer = REGIONS - DEFAULT_REGIONS
     able = (region, constraint) if constraint in newer else (region, constraint, REGION)
     if request.region not in able:
         message = SAYS["location"].format(constraint or "unspecified")
         raise fault("IllegalLocationConstraintException", message)
-    if constraint not in {None, "EU", *REGION_NAMES} - {REGION}:
+    if constraint not in {None, "EU", *REGIONS} - {REGION}:
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     return region
 
@@ -120,9 +120,9 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "max-buckets", most)
     given = params.get("BucketRegion", request.region)
     region = given.lower()
-    if region not in (REGION_NAMES if request.region == REGION else {request.region}):
+    if region not in (REGIONS if request.region == REGION else {request.region}):
         unknown = f"Argument value {given} is not a valid AWS Region"
-        message = SAYS["region elsewhere"] if region in REGION_NAMES else unknown
+        message = SAYS["region elsewhere"] if region in REGIONS else unknown
         raise invalid_argument(message, "bucket-region")
     prefix, everywhere = params.get("Prefix", ""), "BucketRegion" not in params
     after = listing.name_in_token(params.get("ContinuationToken") or None)

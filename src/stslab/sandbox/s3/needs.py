@@ -159,13 +159,13 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     Guide, "Making requests using the REST API"; S3 API Reference, "Error responses".
     """
     proof = request.authenticated
-    signed, oldest = proof.region if proof else "", bucket.region in canonical.REGIONS["oldest"]
+    signed, oldest = proof.region if proof else "", bucket.region in canonical.OLDEST_REGIONS
     if proof and proof.version and not signed and not oldest:
         raise fault("InvalidRequest", SAYS["mechanism"])
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)
-    if not {signed, bucket.region} <= {*canonical.REGIONS["everywhere"]}:
+    if not {signed, bucket.region} <= canonical.DEFAULT_REGIONS:
         message = SAYS["location"].format(settings.constraint(bucket) or "unspecified")
         raise fault("IllegalLocationConstraintException", message, headers=headers)
     if signed != REGION:

@@ -27,8 +27,10 @@ S3 = "s3"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 HASH_HEADER = "x-amz-content-sha256"
 MAX_SKEW = timedelta(minutes=15)
-REGIONS: Mapping[str, list[str]] = beside(__file__, "regions.yaml")
-REGION_NAMES = frozenset(REGIONS["all"])
+_REGIONS: Mapping[str, list[str]] = beside(__file__, "regions.yaml")
+OLDEST_REGIONS = frozenset(_REGIONS["oldest"])
+DEFAULT_REGIONS = OLDEST_REGIONS.union(_REGIONS["default"])
+REGIONS = DEFAULT_REGIONS.union(_REGIONS["opt-in"])
 
 Headers = Mapping[str, str]
 Clock = Callable[[], datetime]

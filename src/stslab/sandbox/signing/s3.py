@@ -216,7 +216,7 @@ def _credential(text: str, code: str) -> canonical.Credential:
         problem = SAYS["credential date"].format(date)
     elif not region:
         problem = "a non-empty region must be provided in the credential."
-    elif region not in canonical.REGION_NAMES:
+    elif region not in canonical.REGIONS:
         problem, extra = f"the region '{region}' is wrong; expecting '{REGION}'", {"Region": REGION}
     elif service != canonical.S3:
         problem = f'incorrect service "{service}". This endpoint belongs to "s3".'

@@ -235,7 +235,7 @@ def _require_fresh(claim: Claim, context: Context) -> None:
 def _require_scope(claim: Claim) -> None:
     credential, made = claim.credential, stamp(claim.time)
     problems = []
-    if credential.region not in canonical.REGION_NAMES:
+    if credential.region not in canonical.REGIONS:
         problems.append(_SAYS["scope's region"])
     if credential.terminal != "aws4_request":
         problems.append(_SAYS["scope's end"].format(credential.terminal))

@@ -11,7 +11,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
-from stslab.sandbox.signing.canonical import REGIONS
+from stslab.sandbox.signing.canonical import OLDEST_REGIONS
 from stslab.sandbox.state import buckets
 from stslab.structures import beside
 from stslab.vocabulary import REGION
@@ -101,7 +101,7 @@ class Bucket:
         """Create a bucket; one that exists is refused, though S3 accepts it in us-east-1."""
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")  # which would enable it
-        mark = "-" if region in REGIONS["oldest"] else "."
+        mark = "-" if region in OLDEST_REGIONS else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
