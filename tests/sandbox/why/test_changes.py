@@ -332,6 +332,33 @@ def test_after_the_advised_change_the_call_is_allowed(account, shell, fresh, sce
     call()
 
 
+@pytest.mark.parametrize("sent", ["q*q", "q?q", "${aws:username}"])
+@pytest.mark.parametrize("condition", [None, {"StringLike": {"s3:prefix": "else"}}])
+def test_a_wildcard_or_variable_in_a_name_is_allowed_as_it_is_written(
+    account, shell, fresh, sent, condition
+):
+    """Source: IAM policy elements: Variables and tags ("${*}", "${?}", "${$}")."""
+    name = f"why-{fresh}"
+    admin, bucket = account.client("s3", "admin"), f"b-{name}"
+    admin.create_bucket(Bucket=bucket)
+    others = {"qxq", name}
+    for key in (sent, *others):
+        admin.put_object(Bucket=bucket, Key=key, Body=b"a")
+    listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    s3 = account.client("s3", user(account, name, {**listing, "Condition": condition or {}}))
+
+    def call(text: str) -> Any:
+        if condition:
+            return s3.list_objects_v2(Bucket=bucket, Prefix=text)
+        return s3.get_object(Bucket=bucket, Key=text)
+
+    for change in refused(account, partial(call, sent))["changes"]:
+        shell.run(change["options"][-1]["command"])
+    call(sent)
+    for other in others:
+        refused(account, partial(call, other))
+
+
 def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     name = f"why-{fresh}"
     deny = {"Sid": "NoReading", "Action": "s3:GetObject"}

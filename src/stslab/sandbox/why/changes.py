@@ -108,6 +108,7 @@ _ADDED = re.compile(
 )
 # IAM is in us-east-1, and a bucket is in its own region.
 _IN_ONE_REGION = re.compile("iam:.*|s3:(?!CreateBucket$|ListAllMyBuckets$).*")
+_SIGN = re.compile(r"[*?]|\$(?=\{)")
 _MADE_UP = re.compile("(?<=-)(?=[a-z]*[0-9A-Z])(?![0-9]*$)[0-9A-Za-z]{12}$")  # no account's id
 # The keys of a request that do not depend on who makes it.
 _OF_ANYONE = re.compile("aws:(Current|Epoch|RequestedR|Secure|SourceIp|User|Via)|s3:(Res|auth|Tls)")
@@ -196,7 +197,7 @@ def _without(
         return Option(texts()["restricted"], None if refuses else after)
     label = "this statement" if _of_another(situation.request, kind) else statement.label
     if changed is None and kind in (PolicyKind.TRUST, PolicyKind.BOUNDARY):  # one must be there
-        added, what = _allowing(situation.request, kind), texts()["replaced"]
+        added, what = _allowing(situation.request, kind, document), texts()["replaced"]
         changed, what = {**document, "Statement": [added]}, what.format(label, policy.name)
         return _put(situation, kind, policy.name, changed, what, statement=added)
     what = f"Take {label} out of the {policy.name}, or narrow what it denies:"
@@ -214,7 +215,7 @@ def _about_condition(
         yield Option(texts()["another time"], None)
     document = policy.document.document
     statements = listed(document["Statement"])  # also a single one that is in no list
-    statements[statement.index] = changed = _fitting(statement.source, failing)
+    statements[statement.index] = changed = _fitting(statement.source, failing, document)
     keys = list(dict.fromkeys(test["key"] for test in failing))
     guards = " ".join(dict.fromkeys(map(protects, keys)))
     what = texts()["relaxed"].format(" and ".join(keys), policy.name, guards)
@@ -222,19 +223,24 @@ def _about_condition(
     yield _put(situation, kind, policy.name, after, what, statement=changed)
 
 
-def _fitting(source: Document, failing: Sequence[Document]) -> Document:
+def _fitting(source: Document, failing: Sequence[Document], document: Document) -> Document:
     """The statement with its failing conditions widened to the request's values, or removed."""
     condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
     for test in failing:
         keys, found = condition[test["operator"]], test["found"]
         lists = isinstance(found, str) and "not" not in test["operator"].lower()
         if lists and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
-            keys[test["key"]] = [*listed(keys[test["key"]]), found]
+            keys[test["key"]] = [*listed(keys[test["key"]]), _literal(found, document)]
         else:
             del keys[test["key"]]
     kept = {operator: keys for operator, keys in condition.items() if keys}
     changed = without(source, "Condition")
     return {**changed, "Condition": kept} if kept else changed
+
+
+def _literal(text: str, document: Document) -> str:
+    """The text as a pattern that matches nothing else; version 2008-10-17 has no such pattern."""
+    return _SIGN.sub(r"${\g<0>}", text) if document.get("Version") == LATEST else text
 
 
 # -- no Allow that matches -----------------------------------------------------------------
@@ -246,8 +252,8 @@ def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
     held = {one.name: one.document.document for one in situation.policies.get(kind, ())}
     name, what = _addressed(request, kind, next(iter(held), ""))
     if name:
-        statement = _allowing(request, kind)
         document = held.get(name, {"Version": LATEST, "Statement": []})
+        statement = _allowing(request, kind, document)
         after = {**document, "Statement": [*listed(document["Statement"]), statement]}
         option = _put(situation, kind, name, after, what, statement=statement)
         yield _by_its_owner(option, request) if _of_another(request, kind) else option
@@ -293,7 +299,7 @@ def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]
     return name, says["policy"].format(name, unless)
 
 
-def _allowing(request: Request, kind: PolicyKind) -> Document:
+def _allowing(request: Request, kind: PolicyKind, document: Document) -> Document:
     """The statement that allows the request. A trust or bucket policy must name the caller."""
     caller = request.principal
     statement: dict[str, Any] = {"Effect": "Allow"}
@@ -302,8 +308,11 @@ def _allowing(request: Request, kind: PolicyKind) -> Document:
         statement["Principal"] = "*" if caller.arn == "anonymous" else own
     statement["Action"] = request.action
     if kind is not PolicyKind.TRUST:
-        made = "aws:CalledVia" in request.context  # with a new name for each new resource
-        statement["Resource"] = _MADE_UP.sub("*", request.resource) if made else request.resource
+        resource, made = request.resource, "aws:CalledVia" in request.context
+        if resource.startswith(_S3) and "/" in resource:
+            resource = _literal(resource, document)
+        # A stack gives each new resource a new name.
+        statement["Resource"] = _MADE_UP.sub("*", resource) if made else resource
     elif not caller.member:
         claims = {key: one for key, one in request.context.items() if key[-4:] in (":aud", ":sub")}
         statement |= {"Condition": {"StringEquals": claims}} if claims else {}
