@@ -26,7 +26,6 @@ from stslab.structures import beside
 fault = partial(faults.worded, beside(__file__, "messages.yaml"))
 NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session, in an assertion
 _USER = NAME.replace("64", "256")  # a source identity in a token or an assertion
-_MOST_TAGS = 50
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
 _OF_TAGS = 6.62  # bytes for each character of session tags, which hardly pack
@@ -138,21 +137,16 @@ def tags_of(params: Params, calling: Session | None, *, aws: bool = False) -> Se
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
     transitive = params.get("TransitiveTagKeys", ())
     keys = [key for key, _ in passed]
-    inherited: Pairs = ()
-    if calling is not None:
-        passing = _folded(calling.transitive_tags)
-        inherited = tuple(tag for tag in calling.tags if tag[0].lower() in passing)
-    wrong = partial(ApiFault, "InvalidParameterValue")
-    if len(keys) > _MOST_TAGS:
-        raise wrong(f"Cannot pass more than {_MOST_TAGS} session tags.")
+    passing = _folded(calling.transitive_tags if calling else ())
+    inherited = tuple(tag for tag in (calling.tags if calling else ()) if tag[0].lower() in passing)
     if len(_folded(keys)) < len(keys):
-        raise wrong("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        raise fault("duplicate tags")
     if not aws and any(key.lower().startswith("aws:") for key in keys):
-        raise wrong("The tag key prefix aws: is reserved. You can't use it in session tags.")
+        raise fault("reserved tag")
     if _folded(keys) & _folded(key for key, _ in inherited):
         raise fault("inherited tag")
     if not _folded(transitive) <= _folded(keys):
-        raise wrong("The specified transitive tag key must be included in the requested tags.")
+        raise fault("transitive tag")
     return SessionTags(inherited + passed, (*(key for key, _ in inherited), *transitive))
 
 

@@ -6,6 +6,8 @@ STS API Reference, same name; IAM User Guide, "Available keys for AWS OIDC feder
 import re
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from stslab.policy import Principal, PrincipalKind, catalogue
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Keys
@@ -58,7 +60,7 @@ def assume_role_with_web_identity(
 
 
 def _keys(host: str, claims: Claims, audience: str) -> Keys:
-    values = {key: claims[key] for key in _KEYS if key in claims}
+    values = {key: claims[key] for key in _KEYS if claims.get(key) is not None}
     for key in catalogue.condition_keys(f"sts:{_ACTION}"):
         provider, _, claim = key.partition(":")
         outer, _, inner = claim.partition("/")
@@ -77,7 +79,7 @@ def _authorized(claims: Claims, role: str) -> Keys:
     """Whether the provider authorized the role. A token that lists others only is invalid."""
     given = claims.get(_ROLES)
     roles = listed(given.split(";") if isinstance(given, str) else given)
-    if given is not None and role not in roles:
+    if given is not None and role not in (str(one).strip() for one in roles):
         raise faults.invalid_token("The token does not authorize the requested role.")
     return {"sts:RoleAuthorizedByIdp": str(given is not None).lower()}
 
@@ -97,10 +99,7 @@ def _verified(
     known = view.get(Issuer, "", issuer)
     if known is not None and provider is not None:
         issuers.verify(view, issuer, provider.thumbprints)
-    key = issuers.public_key(known, header.get("kid")) if known else None
-    if key is None:
-        raise certificates.unverifiable()
-    issuers.verify_token(text, key)
+    issuers.verify_token(text, issuers.public_key(known, header.get("kid")))
     _check_times(claims, request)
     _required(claims, "sub")
     audience = _audience(claims)
@@ -147,9 +146,10 @@ def _tags(claims: Claims) -> sessions.SessionTags:
     """The session tags, nested or each a claim (IAM User Guide, "Passing session tags")."""
     given = claims.get(_TAGS)
     nested = given if isinstance(given, dict) else {}
-    tags = nested.get("principal_tags", {})
-    if not isinstance(tags, dict) or not all(isinstance(each, list) for each in tags.values()):
-        raise faults.invalid_token("principal_tags passed in claim is not in correct format.")
+    try:  # by public records, a nested tag has one value, a text, in a list
+        tags = msgspec.convert(nested.get("principal_tags", {}), dict[str, tuple[str]])
+    except msgspec.ValidationError as error:
+        raise sessions.fault("nested tags") from error
     every = {**claims, **{f"{_TAG}{key}": values for key, values in tags.items()}}
     own = [(name.removeprefix(_TAG), every[name]) for name in every if name.startswith(_TAG)]
     passed = [(key, str(one)) for key, values in own for one in listed(values)]

@@ -20,6 +20,7 @@ from stslab.sandbox.federation.oidc import certificates
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Authority, Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import mapped, text_or_json
 from stslab.vocabulary import CERTIFICATES
 
 Claims = Mapping[str, Any]
@@ -71,7 +72,7 @@ def read(text: str) -> tuple[Claims, Claims]:
         parts = PyJWS().decode_complete(text, options={"verify_signature": False})
         claims = json.loads(parts["payload"])
         if isinstance(claims, dict):
-            return parts["header"], claims
+            return parts["header"], mapped(claims, text_or_json, bool)  # "true", as in policies
     except (InvalidTokenError, ValueError, RecursionError):
         pass
     raise faults.invalid_token(certificates.SAYS["no JWT"])
@@ -98,8 +99,12 @@ def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
     return {"keys": keys}
 
 
-def public_key(issuer: Issuer, key_id: object) -> Mapping[str, str] | None:
-    return next((key for key in jwks(issuer)["keys"] if key["kid"] == key_id), None)
+def public_key(issuer: Issuer | None, key_id: object) -> Mapping[str, str]:
+    """The key of the issuer with this id. Raises InvalidIdentityToken."""
+    for key in jwks(issuer)["keys"] if issuer else ():
+        if key["kid"] == key_id:
+            return key
+    raise certificates.unverifiable()
 
 
 def configuration(issuer: Issuer) -> dict[str, object]:
