@@ -228,6 +228,8 @@ CHANGES = {
     "no conditions": _without("a:Conditions"),
     "no subject": _without("a:Subject"),
     "two subjects": _twice("a:Subject"),
+    "no authentication": _without("a:AuthnStatement"),
+    "a name without a format": _without_attribute("a:Subject/a:NameID", "Format"),
     "no time of issue": lambda it: it.attrib.pop("IssueInstant"),
     "text that is not a time": lambda it: it.set("IssueInstant", "soon"),
     "issued in an hour": lambda it: it.set("IssueInstant", "2999-01-01T00:00:00Z"),
@@ -253,6 +255,8 @@ INVALID = "Your request included an invalid SAML response"
         ("no audience", NO_AUDIENCE),
         ("no conditions", NO_AUDIENCE),
         ("two subjects", INVALID),
+        ("no authentication", INVALID),  # this and the next by public records of AWS's answers
+        ("a name without a format", INVALID),
         ("no time of issue", INVALID),
         ("text that is not a time", INVALID),
         ("issued in an hour", "not yet valid"),

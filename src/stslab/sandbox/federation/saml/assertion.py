@@ -54,6 +54,8 @@ def read(element: xml.Element) -> Assertion:
     named = xml.child(subject, names.ASSERTION, "NameID")
     confirmed = _confirmation(subject)
     statements = xml.children(element, names.ASSERTION, "AuthnStatement")
+    if not statements or (named is not None and named.get("Format") is None):
+        raise xml.BadXml("it has no AuthnStatement, or a NameID without a Format")
     ends = [xml.moment(each.get("SessionNotOnOrAfter")) for each in statements]
     return Assertion(
         issuer=issuer(element),
