@@ -272,9 +272,6 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
-    if setting.name == "Encryption":  # what is blocked stays so unless the request names it
-        blocked = {k: v for k, v in encryption_rule(bucket).items() if k.startswith("Blocked")}
-        value = {"Rules": [{**_AES, **blocked, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, _USUAL_LEAST)}
     text = json.dumps(value, default=lambda time: f"{time:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")

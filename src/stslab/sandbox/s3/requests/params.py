@@ -91,18 +91,18 @@ def _structure(shape: Shape, element: Element) -> Document:
 
 
 def _member(shape: Shape, given: list[Element]) -> object:
-    if shape.type_name == "list":
-        if not shape.serialization.get("flattened"):
-            name = shape.member.serialization.get("name", "member")
-            given = [child for element in given for child in element]
-            if {child.tag for child in given} - {name}:
-                raise ValueError(given)
+    if shape.type_name == "list" and shape.serialization.get("flattened"):
         return [_member(shape.member, [element]) for element in given]
-    if len(given) > 1:
-        raise ValueError(given)
+    (element,) = given  # twice: a ValueError
     if shape.type_name == "structure":
-        return _structure(shape, given[0])
-    return _text(shape, given[0].text or "")
+        return _structure(shape, element)
+    if shape.type_name == "list":
+        if {child.tag for child in element} - {shape.member.serialization.get("name", "member")}:
+            raise ValueError(element)
+        return [_member(shape.member, [child]) for child in element]
+    if any(child.text for child in element):  # empty ones are ignored
+        raise ValueError(element)
+    return _text(shape, "".join(element.itertext()))
 
 
 def _text(shape: Shape, text: str) -> object:
