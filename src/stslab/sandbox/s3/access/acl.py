@@ -36,7 +36,7 @@ PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
 """The canned ACLs that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
 HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
-_ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailaddress"
+_NAMES = {"CanonicalUser": "ID", "Group": "URI", "AmazonCustomerByEmail": "EmailAddress"}
 _GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
 
 
@@ -101,15 +101,15 @@ def _in_header(view: View, request: ApiRequest, name: str, owner_id: str) -> Ite
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
     if "ID" not in policy.get("Owner", ()):
         raise fault("MalformedACLError")
-    if _checked(view, _ID, policy["Owner"]["ID"], owner_id) != owner_id:
+    if _checked(view, "CanonicalUser/ID", policy["Owner"]["ID"], owner_id) != owner_id:
         raise ApiFault("AccessDenied", "Access Denied", log={"cause": "owner in the list"})
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")
-        members = ((_ID, "ID"), (_URI, "URI"), (_EMAIL, "EmailAddress"))
-        given = next(((kind, grantee[name]) for kind, name in members if grantee.get(name)), None)
-        if not permission or given is None:
+        kind = grantee.get("Type", "")
+        name = _NAMES.get(kind, "")
+        if not permission or {one for one in _NAMES.values() if grantee.get(one)} != {name}:
             raise fault("MalformedACLError")
-        yield Grant(_checked(view, *given, owner_id), permission)
+        yield Grant(_checked(view, f"{kind}/{name}", grantee[name], owner_id), permission)
 
 
 def _checked(view: View, kind: str, grantee: str, owner_id: str) -> str:
@@ -117,9 +117,10 @@ def _checked(view: View, kind: str, grantee: str, owner_id: str) -> str:
 
     The owner may be callers without an account.
     """
-    if kind == _EMAIL:  # supported until October 2025: "PutObjectAcl"
+    what = kind.rpartition("/")[2].lower()
+    if what == "emailaddress":  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
-    if kind in ("uri", _URI):
+    if what == "uri":
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
             raise invalid_argument("Invalid group uri", kind, grantee)
     elif grantee not in (owner_id, ANONYMOUS) and account_with(view, grantee) is None:
