@@ -87,6 +87,8 @@ def checked(where: Address) -> Address:
 def operation(http: HttpRequest, where: Address) -> str:
     """The name of the request's operation. Raises S3's error if there is none."""
     query = single(http)
+    if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
+        query.pop("id", None)
     subresources = (_subresources() & query.keys()) - _QUALIFYING
     conflicting = sorted(subresources - {"partNumber"})
     if len(conflicting) > 1:
