@@ -136,7 +136,7 @@ def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
     metadata = _metadata(request.params)
     none = "Unable to update identity provider. No updates are defined for metadata or encryption"
     faults.require(metadata, f"{none} assertion.")
-    tx.put(replace(provider, metadata=metadata))
+    tx.put(replace(provider, metadata=metadata, valid_until=request.now + _VALID))
     return {"SAMLProviderArn": provider.arn}
 
 

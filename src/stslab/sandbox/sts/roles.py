@@ -7,7 +7,7 @@ import msgspec
 
 from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, model, policies
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.state.identities import Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
@@ -97,13 +97,7 @@ class RoleSessions:
 
         Raises AccessDenied unless the policies allow every action.
         """
-        try:
-            role = self._authorized(tx, request, wanted)
-        except ApiFault as fault:
-            if not wanted.principal:
-                raise
-            message = f"Not authorized to perform sts:{wanted.operation}"
-            raise faults.access_denied(message) from fault  # without a reason
+        role = self._authorized(tx, request, wanted)
         chained = not wanted.principal and request.caller.kind in ("AssumedRole", "SessionToken")
         account = wanted.target.account
         passed = sessions.session_policies(tx, account, request.params, self._managed_text)
@@ -135,8 +129,9 @@ class RoleSessions:
         for action in (f"sts:{one}" for one in operations):
             need = model.Need(action, target.arn, wanted.keys(action), target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
-            if not decision.allowed:
-                raise faults.access_denied(decision.message)
+            if not decision.allowed:  # a federated user is told no reason
+                short = f"Not authorized to perform sts:{wanted.operation}"
+                raise faults.access_denied(short if wanted.principal else decision.message)
         if target.role is None:
             raise RuntimeError(f"{target.arn} does not exist, but a trust policy allowed it")
         return target.role

@@ -85,7 +85,6 @@ BAD = {
     "no XML": (NOT_PARSED, "<EntityDescriptor"),
     "another root": (NOT_PARSED, f"<Entity {HEAD}/>"),
     "another namespace": (NOT_PARSED, "<EntityDescriptor xmlns='urn:x' entityID='https://x'/>"),
-    "no identity provider": (NOT_PARSED, f'<EntityDescriptor {HEAD} entityID="https://x"/>'),
     "no entity id": (NOT_PARSED, entity(key_descriptor(GOOD), entity_id="")),
     "a long entity id": (NOT_PARSED, entity(key_descriptor(GOOD), entity_id="x" * 1025)),
     "twice the same entity id": (NOT_PARSED, entities(*[entity(key_descriptor(GOOD))] * 2)),
@@ -97,10 +96,6 @@ BAD = {
         ),
     ),
     "no certificate": (NOT_PARSED, entity()),
-    "a certificate for encryption alone": (
-        NOT_PARSED,
-        entity(key_descriptor(GOOD, ' use="encryption"')),
-    ),
     "text that is not a certificate": (UNABLE, entity(key_descriptor("bm90IGFueQ=="))),
     "a certificate that is not base64": (UNABLE, entity(key_descriptor("*"))),
     "a certificate with elements": (NOT_PARSED, entity(key_descriptor("<a/>"))),
@@ -123,6 +118,8 @@ BAD = {
 FINE = {
     "as it is": entity(key_descriptor(GOOD)),
     "a use for all": entity(key_descriptor(GOOD, "")),
+    # By a public record of AWS's answer (radkawar/stackd, testdata/federation/saml-validation.json).
+    "a certificate for encryption alone": entity(key_descriptor(GOOD, ' use="encryption"')),
     "two certificates": entity(key_descriptor(GOOD), key_descriptor(GOOD)),
     "one of several": entities(
         entity(key_descriptor(GOOD)), f'<EntityDescriptor {HEAD} entityID="https://sp"/>'
@@ -155,6 +152,12 @@ def create(account: Account, document: str) -> str:
 def test_bad_metadata(account: Account, said: str, document: str) -> None:
     """Troubleshoot SAML federation with IAM: Could not parse metadata."""
     assert create(account, document + PADDING).startswith(f"InvalidInput: {said}: ")
+
+
+def test_metadata_without_an_identity_provider(account: Account) -> None:
+    """The message by a public record of AWS's answer (radkawar/stackd, saml-validation.json)."""
+    said = create(account, f'<EntityDescriptor {HEAD} entityID="https://x"/>{PADDING}')
+    assert said == "InvalidInput: SAML Providers must reference at least one SAML assertion issuer."
 
 
 @pytest.mark.parametrize("document", FINE.values(), ids=FINE)

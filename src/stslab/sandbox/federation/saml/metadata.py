@@ -16,11 +16,15 @@ from stslab.sandbox.federation.saml import names, xml
 
 _LEAST_BITS = 1024
 _LONGEST_ENTITY_ID = 1024
+_NO_ISSUER = "SAML Providers must reference at least one SAML assertion issuer."
 _ENTITY = f"{{{names.METADATA}}}EntityDescriptor"
 _ENTITIES = f"{{{names.METADATA}}}EntitiesDescriptor"
 
 Issuers = Mapping[str, tuple[x509.Certificate, ...]]
-"""The certificates that each provider signs with, by its entity id."""
+"""The certificates that each provider signs with, by its entity id.
+
+None for one that has some for encryption alone: a public record shows that AWS takes it.
+"""
 
 
 def read(document: str) -> Issuers:
@@ -44,14 +48,16 @@ def _issuers(root: xml.Element) -> Issuers:
             raise _refused("an EntityDescriptor has no entityID, or another one's")
         if names.PROTOCOL not in (descriptor.get("protocolSupportEnumeration") or "").split():
             raise _refused("the identity provider does not support SAML 2.0")
+        if not xml.everywhere(descriptor, names.SIGNATURE, "X509Certificate"):
+            raise _refused("an identity provider has no certificate")
         found[issuer] = tuple(
             _certificate(xml.text(info))
             for key in xml.children(descriptor, names.METADATA, "KeyDescriptor")
             if key.get("use", "signing") == "signing"
             for info in xml.everywhere(key, names.SIGNATURE, "X509Certificate")
         )
-    if not found or not all(found.values()):
-        raise _refused("it has no identity provider with a certificate to sign with")
+    if not found:
+        raise faults.invalid_input(_NO_ISSUER)
     return found
 
 
