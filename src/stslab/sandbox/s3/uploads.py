@@ -113,6 +113,7 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
     if request.params.get("SSECustomerAlgorithm"):
         raise fault("InvalidRequest", SAYS["customer key of part"])
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
+    part = replace(part, etag=versions.with_content(upload.draft, part).etag)
     others = (other for other in upload.parts if other.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
     return part

@@ -148,10 +148,10 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
 
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
-    """The content of ``version`` as one part. It is read only if it has several parts so far."""
+    """The content of ``version`` as one part. It is read only if it came in parts."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)
-    if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
+    if not version.upload and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
     return store(tx, request, contents(pieces(version)), wanted)
