@@ -218,7 +218,8 @@ def _members(shape: StructureShape, location: str) -> Iterator[_Member]:
             convert = _CONVERTERS.get(_TABLES.types.get(name, member.type_name), str)
             value = member.member if member.type_name == "list" else member
             choices = {*getattr(value, "enum", ()), *_TABLES.further.get(member.name, ())}
-            yield _Member(name, wire_name, convert, frozenset(choices - _TABLES.elsewhere))
+            limited = choices - _TABLES.elsewhere if member.name not in _TABLES.open else ()
+            yield _Member(name, wire_name, convert, frozenset(limited))
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Document:
