@@ -178,7 +178,7 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
     numbers = [row["PartNumber"] for row in wanted]
     if min(numbers) < 1:
         raise invalid_argument("PartNumber must be >= 1", "PartNumber", min(numbers))
-    if numbers != (list(range(1, len(numbers) + 1)) if composite else sorted(set(numbers))):
+    if numbers != sorted({*numbers}):
         raise fault("InvalidPartOrder", UploadId=upload.upload_id)
     parts = {part.number: part for part in upload.parts}
     for row, number in zip(wanted, numbers, strict=True):
@@ -193,6 +193,8 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
         if part is None or part.etag != etag or not sums.items() <= part.checksums.items():
             raise fault("InvalidPart", UploadId=upload.upload_id, PartNumber=number, ETag=etag)
         yield part
+    if composite and numbers[-1] != len(numbers):  # there are gaps
+        raise fault("InternalError")
 
 
 def _checksums(
