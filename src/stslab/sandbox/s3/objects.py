@@ -16,7 +16,7 @@ from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings, 
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Document
-from stslab.sandbox.s3.versions import Blob, Contents, Span
+from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import NULL, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -36,11 +36,11 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
     return versions.write_members(versions.add(tx, request, versions.with_content(draft, part)))
 
 
-def get_object(judge: Judge, blob: Blob, view: View, request: ApiRequest) -> Answer:
+def get_object(judge: Judge, contents: Contents, view: View, request: ApiRequest) -> Answer:
     version, span, described = _described(judge, view, request)
     if version.storage_class in versions.ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
-    return {**described, "Body": versions.read(blob, versions.pieces(version, span))}
+    return {**described, "Body": contents(versions.pieces(version, span)).body}
 
 
 def head_object(judge: Judge, view: View, request: ApiRequest) -> Answer:

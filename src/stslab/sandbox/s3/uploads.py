@@ -54,14 +54,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         current=lookups.identity(lookups.version_at(tx, lookups.address_of(request), None)),
     )
     tx.put(upload)
-    return {
-        "Bucket": bucket.name,
-        "Key": upload.name,
-        "UploadId": upload.upload_id,
-        **_of_upload(upload),
-        "ChecksumAlgorithm": algorithm or None,
-        "ChecksumType": kind or None,
-    }
+    return _of_upload(upload)
 
 
 def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
@@ -89,8 +82,16 @@ def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -
 
 
 def _of_upload(upload: Upload) -> Answer:
-    """What answers tell of the version that the upload will make."""
-    return {"VersionId": versions.told_id(upload.draft), **upload.draft.encryption}
+    """What answers tell of an upload and the version that it will make."""
+    return {
+        "Bucket": upload.bucket,
+        "Key": upload.name,
+        "UploadId": upload.upload_id,
+        "VersionId": versions.told_id(upload.draft),
+        "ChecksumAlgorithm": upload.algorithm or None,
+        "ChecksumType": upload.draft.checksum_type or None,
+        **upload.draft.encryption,
+    }
 
 
 def _source_span(header: str | None, size: int) -> Span:
@@ -236,13 +237,7 @@ def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
 
 def list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
-    return {
-        "Bucket": upload.bucket,
-        "Key": upload.name,
-        "UploadId": upload.upload_id,
-        **versions.part_members(request, upload.parts),
-        **_facts(view, upload),
-    }
+    return {**versions.part_members(request, upload.parts), **_facts(view, upload)}
 
 
 def _facts(view: View, upload: Upload) -> Answer:
@@ -254,9 +249,7 @@ def _facts(view: View, upload: Upload) -> Answer:
         "Initiator": {"ID": roots[arn]} if arn in roots else {"ID": arn, "DisplayName": name},
         "Owner": {"ID": owner},
         "StorageClass": upload.draft.storage_class,
-        "VersionId": versions.told_id(upload.draft),
-        "ChecksumAlgorithm": upload.algorithm or None,
-        "ChecksumType": upload.draft.checksum_type or None,
+        **_of_upload(upload),
     }
 
 
@@ -277,10 +270,9 @@ def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
         "Bucket": bucket.name,
         "Uploads": [
             {
-                "Key": write(upload.name),
-                "UploadId": upload.upload_id,
-                "Initiated": upload.draft.modified,
                 **_facts(view, upload),
+                "Key": write(upload.name),
+                "Initiated": upload.draft.modified,
             }
             for upload in page.items
         ],

@@ -23,8 +23,6 @@ from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
 
-Blob = Callable[[str], bytes]
-"""Reads a body by its name."""
 Pieces = tuple[tuple[str, int, int], ...]
 """Where content is: names of bodies, with the first byte and the one after the last."""
 Contents = Callable[[Pieces], Content]
@@ -174,10 +172,6 @@ def pieces(version: ObjectVersion, span: Span | None = None) -> Pieces:
             found.append((part.blob, max(span.start - start, 0), span.end - start))
         start = end
     return tuple(found)
-
-
-def read(blob: Blob, where: Pieces) -> bytes:
-    return b"".join([blob(name)[start:end] for name, start, end in where])
 
 
 def add(tx: Transaction, request: ApiRequest, new: ObjectVersion, after: str = "") -> ObjectVersion:
