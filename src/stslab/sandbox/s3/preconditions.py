@@ -22,23 +22,29 @@ def check_read(request: ApiRequest, version: ObjectVersion, prefix: str = "") ->
         raise fault("PreconditionFailed", Condition=condition)
 
 
-def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
-    """Check the condition of a write, on one ETag; an ``upload``'s is on what was as it began."""
-    params, where = request.params, lookups.address_of(request)
-    names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
+def condition(request: ApiRequest) -> tuple[str, str]:
+    """The header and the value of a write's condition, or empty. Raises NotImplemented."""
+    params, names = request.params, {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
     given = {shown: params[name].strip() for name, shown in names.items() if name in params}
-    if not given:
-        return
-    name, value = next(iter(given.items()))
+    name, value = next(iter(given.items()), ("", ""))
     refused = ""
     if len(given) > 1:
         refused = "Multiple conditional request headers present in the request"
-    elif request.operation == "DeleteObject" and params.get("VersionId"):
+    elif name and request.operation == "DeleteObject" and params.get("VersionId"):
         refused = SAYS["deletion in versions"]
-    elif request.operation != "DeleteObject" and (value == "*") != (name == "If-None-Match"):
+    elif name and request.operation != "DeleteObject" and (value == "*") == (name == "If-Match"):
         refused = f"We don't accept the provided value of {name} header for this API"
     if refused:
         raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
+    return name, value
+
+
+def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
+    """Check the condition of a write, on one ETag; an ``upload``'s is on what was as it began."""
+    name, value = condition(request)
+    if not name:
+        return
+    where = lookups.address_of(request)
     latest = lookups.version_at(view, where, None)
     is_there = bool(latest and not latest.marker)
     is_wanted = name == "If-Match"

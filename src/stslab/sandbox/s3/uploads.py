@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote_plus
 
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from stslab.sandbox.api.policies import by_id
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.objects import check_number
-from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content, Document
 from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
@@ -124,8 +124,12 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     """With the same parts again it changes nothing while its object is there: no checksum then."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
     item = lookups.object_at(tx, lookups.address_of(request))
-    wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
-    given = [(row.get("PartNumber"), row.get("ETag", "").strip('"')) for row in wanted]
+    preconditions.condition(request)
+    listed = "MultipartUpload" in request.params
+    wanted = request.params["MultipartUpload"].get("Parts") or () if listed else ()
+    if listed and not (wanted and all("PartNumber" in row and "ETag" in row for row in wanted)):
+        raise malformed()
+    given = [(row["PartNumber"], row["ETag"].strip('"')) for row in wanted]
     for one in item.versions if item and upload_id else ():
         if one.upload == upload_id and given == [(part.number, part.etag) for part in one.parts]:
             return _completed(request, bucket, replace(one, checksums={}, checksum_type=""))
@@ -134,14 +138,10 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     kind = upload.draft.checksum_type or "null"
     if request.params.get("ChecksumType", kind) != kind:
         raise fault("InvalidRequest", SAYS["checksum mode"].format(kind))
-    parts = tuple(_requested_parts(request, upload))
+    parts = tuple(_requested_parts(upload, wanted))
     if small := next((part for part in parts[:-1] if part.size < _SMALLEST), None):
         named = {"PartNumber": small.number, "ETag": small.etag, "ProposedSize": small.size}
         raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
-    size = sum(part.size for part in parts)
-    if (expected := request.params.get("MpuObjectSize", size)) != size:
-        said = "size of upload" if expected >= 0 else "negative size of upload"
-        raise fault("InvalidRequest", SAYS[said].format(expected, size))
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     new_id = versions.new_id(request, bucket) if upload.current is None else upload.draft.version_id
     version = replace(
@@ -152,6 +152,9 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
         checksum_type=upload.draft.checksum_type or _FULL,
         upload=upload.upload_id,
     )
+    if (expected := request.params.get("MpuObjectSize", version.size)) != version.size:
+        said = "size of upload" if expected >= 0 else "negative size of upload"
+        raise fault("InvalidRequest", SAYS[said].format(expected, version.size))
     version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
     return _completed(request, bucket, versions.add(tx, request, version, upload.current or ""))
@@ -169,12 +172,9 @@ def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> A
     }
 
 
-def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
-    if "MultipartUpload" not in request.params:
+def _requested_parts(upload: Upload, wanted: Sequence[Document]) -> Iterator[Part]:
+    if not wanted:
         raise fault("InvalidRequest", "You must specify at least one part")
-    wanted = request.params["MultipartUpload"].get("Parts")
-    if not wanted or not all("PartNumber" in row and "ETag" in row for row in wanted):
-        raise malformed()
     composite, member = upload.draft.checksum_type == _COMPOSITE, f"Checksum{upload.algorithm}"
     numbers = [row["PartNumber"] for row in wanted]
     if min(numbers) < 1:
