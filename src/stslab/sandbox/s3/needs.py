@@ -8,13 +8,13 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
+from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import BUCKET_NAME, Address, checked
-from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
@@ -34,7 +34,7 @@ class _Tables(msgspec.Struct, frozen=True):
     actions: Mapping[str, tuple[str, ...]]
     unversioned: frozenset[str]
     further: tuple[_Further, ...]
-    creating: Mapping[str, str]
+    creating: frozenset[str]
     signed: Mapping[str, str]
     keys: Mapping[str, str]
     defaults: Mapping[str, Mapping[str, str]]
@@ -71,10 +71,6 @@ class _Call(msgspec.Struct, frozen=True):
     request: ApiRequest
     view: View
     seen: View
-
-    @property
-    def where(self) -> Address:
-        return lookups.address_of(self.request)
 
     def need(self, action: str, where: Address, version: str | None = None) -> Need:
         """The need for an action on a bucket, or on an object."""
@@ -184,7 +180,8 @@ def _list_buckets(call: _Call) -> Iterator[Need]:
 
 
 def _bucket(call: _Call) -> Iterator[Need]:
-    return (call.need(action, call.where) for action in actions(call.request))
+    request = call.request
+    return (call.need(action, lookups.address_of(request)) for action in actions(request))
 
 
 def _with_region(call: _Call) -> Iterator[Need]:
@@ -194,14 +191,12 @@ def _with_region(call: _Call) -> Iterator[Need]:
 
 
 def _object(call: _Call) -> Iterator[Need]:
-    where, version = call.where, call.request.params.get("VersionId")
+    where, version = lookups.address_of(call.request), call.request.params.get("VersionId")
     operation = call.request.operation
     missing = lookups.content_at(call.view, where, version) is None
-    if missing and operation in _TABLES.reading:
-        yield _finding(call, where)
-        return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
-    yield from (call.need(action, where, version) for action in actions(call.request, own=own))
+    if not missing or operation not in _TABLES.reading:
+        yield from (call.need(action, where, version) for action in actions(call.request, own=own))
     if missing and operation in _TABLES.finding:
         yield _finding(call, where)
 
@@ -274,20 +269,24 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
     keys |= _TABLES.defaults.get(request.operation, {})
-    configuration: Document = request.params.get("CreateBucketConfiguration") or {}
-    keys |= _keys_of({**request.params, **configuration}, _TABLES.keys)
+    asked = dict(request.params)
+    for name in ("CreateBucketConfiguration", "LegalHold", "Retention"):
+        asked |= request.params.get(name) or {}
+    keys |= _keys_of(asked, _TABLES.keys)
+    if until := keys.get("s3:object-lock-retain-until-date"):
+        ends = model.moment(str(until))
+        keys["s3:object-lock-retain-until-date"] = model.iso(ends)
+        keys["s3:object-lock-remaining-retention-days"] = str((ends - request.now).days)
     if "CopySource" in request.params:
         keys["s3:x-amz-copy-source"] = "{0.bucket}/{0.key}".format(source(request)[0])
     if etag := request.params.get("IfMatch"):
         keys["s3:if-match"] = etag.strip('"')
-    if request.operation in _TABLES.creating:
-        keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
     if tagging := request.params.get("Tagging"):
         is_text = isinstance(tagging, str)
         tags = dict(parse_qsl(tagging, True)) if is_text else tags_in(tagging.get("TagSet"))
         keys |= {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
         keys |= {"s3:RequestObjectTagKeys": tuple(tags)} if tags else {}
-    return keys | request_tags({**request.params, **configuration})
+    return keys | request_tags(asked)
 
 
 def _keys_of(params: Params, names: Mapping[str, str]) -> Keys:
