@@ -184,13 +184,13 @@ class User(Identity):
     kind = "User"
 
     def change(self, work: Work, old: Properties) -> None:
-        super().change(work, old)
         new, before = work.get("LoginProfile"), old.get("LoginProfile")
         if new and new != before:
             verb, login = "Update" if before else "Create", {"PasswordResetRequired": False, **new}
             work.iam(f"{verb}LoginProfile", **self._named(work), **login)
         elif before and not new:
             work.quietly("iam", "DeleteLoginProfile", **self._named(work))
+        super().change(work, old)  # if it fails, the rollback makes the password again
 
 
 class Group(Identity):

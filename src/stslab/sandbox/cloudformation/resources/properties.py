@@ -90,12 +90,11 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
 
 def _number(value: int | str) -> int:
     number = int(value)
-    if isinstance(value, bool) or abs(number) > _LARGEST or "_" in str(value):
+    if isinstance(value, bool) or abs(number) >= 2**63 or "_" in str(value):
         raise ValueError(value)
     return number
 
 
-_LARGEST = 2**63 - 1
 _FLAGS = {"true": True, "false": False}
 _SCHEMA_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
 _KINDS: Mapping[str, tuple[str, type | UnionType, Callable[[Value], Value]]] = {

@@ -123,5 +123,4 @@ def exists(name: str) -> bool:
 def _published() -> frozenset[str]:
     """The types in ``types.txt``, where each line is of a service: Lambda Alias Function..."""
     lines = Path(__file__).with_name("types.txt").read_text(encoding="utf-8").splitlines()
-    named = [line.split() for line in lines]
-    return frozenset(f"AWS::{service}::{name}" for service, *names in named for name in names)
+    return frozenset(f"AWS::{of}::{name}" for of, *names in map(str.split, lines) for name in names)
