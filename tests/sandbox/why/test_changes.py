@@ -730,7 +730,7 @@ def test_a_federated_caller_is_let_in_with_its_claims(account, shell, fresh):
     name, iam = f"why-{fresh}", account.client("iam", "admin")
     url = f"https://token.actions.githubusercontent.com/{name}"
     tags = {"https://aws.amazon.com/tags": {"principal_tags": {"team": ["a"]}}}
-    asked = {"issuer": url, "claims": {"sub": "repo:a", "aud": "app", **tags}}
+    asked = {"issuer": url, "claims": {"sub": "repo:${a}", "aud": "app", **tags}}
     token = account.control("POST", "oidc/token", asked)["token"]
     made = iam.create_open_id_connect_provider(Url=url, ClientIDList=["app"])
     arn = role(account, name, {"Service": "ec2.amazonaws.com"})
@@ -747,7 +747,9 @@ def test_a_federated_caller_is_let_in_with_its_claims(account, shell, fresh):
             "Effect": "Allow",
             "Principal": {"Federated": made["OpenIDConnectProviderArn"]},
             "Action": action,
-            "Condition": {"StringEquals": {f"{issuer}:sub": "repo:a", f"{issuer}:aud": "app"}},
+            "Condition": {
+                "StringEquals": {f"{issuer}:sub": "repo:${$}{a}", f"{issuer}:aud": "app"}
+            },
         }
         shell.run(option["command"])
     call()

@@ -314,7 +314,8 @@ def _allowing(request: Request, kind: PolicyKind, document: Document) -> Documen
         # A stack gives each new resource a new name.
         statement["Resource"] = _MADE_UP.sub("*", resource) if made else resource
     elif not caller.member:
-        claims = {key: one for key, one in request.context.items() if key[-4:] in (":aud", ":sub")}
+        told = ((key, str(one)) for key, one in request.context.items())
+        claims = {key: _literal(one, document) for key, one in told if key[-4:] in (":aud", ":sub")}
         statement |= {"Condition": {"StringEquals": claims}} if claims else {}
     elif caller.account == request.resource_account:
         # A user that is named as the principal would need no policy of its own.
