@@ -145,8 +145,9 @@ class Bucket:
             elif given is not None:
                 of, bucket = setting.params or name, work.physical_id
                 params = {of: renamed(name, given)} if isinstance(of, str) else of(given, bucket)
-                call = work.quietly if given == setting.fresh else work.make
-                call("s3", setting.put, Bucket=bucket, **params)
+                # A bucket without ACLs has no other than a private one.
+                passed = "AccessControlListNotSupported" if given == setting.fresh else ""
+                work.quietly("s3", setting.put, passed, Bucket=bucket, **params)
 
     def _tag(self, work: Work) -> None:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""

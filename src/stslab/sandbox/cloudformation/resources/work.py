@@ -15,7 +15,6 @@ Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
 ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
-    | {"AccessControlListNotSupported"}  # a bucket without ACLs has no other than a private one
 )
 """The errors of deletions if the thing does not exist, or can't exist with its name."""
 
@@ -54,16 +53,16 @@ class Work:
     def get(self, name: str, default: Value = None) -> Value:
         return self.properties.get(name, default)
 
-    def quietly(self, service: str, operation: str, **params: Value) -> Answer:
-        """Call; the answer is empty if the thing does not exist."""
+    def quietly(self, service: str, operation: str, *codes: str, **params: Value) -> Answer:
+        """Call; the answer is empty if the error has one of the codes, by default of ABSENT."""
         try:
-            return self.make(service, operation, **params)
+            return self._make(service, operation, **params)
         except ApiFault as fault:
-            if fault.code not in ABSENT:
+            if fault.code not in (codes or ABSENT):
                 raise
         return {}
 
-    def make(self, service: str, operation: str, **params: Value) -> Answer:
+    def _make(self, service: str, operation: str, **params: Value) -> Answer:
         """Call without the parameters that are None. Raises Refused."""
         given = {name: value for name, value in params.items() if value is not None}
         try:
@@ -73,8 +72,8 @@ class Work:
         self.succeeded.append(operation)
         return output
 
-    iam = partialmethod(make, "iam")
-    s3 = partialmethod(make, "s3")
+    iam = partialmethod(_make, "iam")
+    s3 = partialmethod(_make, "s3")
 
     def tagged(self, operation: str, **params: Value) -> Answer:
         return self.iam(operation, **params, Tags=tag_list(self.tags) or None)
@@ -87,6 +86,6 @@ class Work:
         new, old = self.tags, self.old_tags
         changed = {key: value for key, value in new.items() if old.get(key) != value}
         if removed := sorted(old.keys() - new.keys()):
-            self.make(service, f"Untag{kind}", **named, TagKeys=removed)
+            self._make(service, f"Untag{kind}", **named, TagKeys=removed)
         if tags := tag_list({k: v for k, v in changed.items() if not k.startswith(_SYSTEM)}):
-            self.make(service, f"Tag{kind}", **named, Tags=tags)
+            self._make(service, f"Tag{kind}", **named, Tags=tags)
