@@ -23,12 +23,12 @@ _ENTITIES = f"{{{names.METADATA}}}EntitiesDescriptor"
 Issuers = Mapping[str, tuple[x509.Certificate, ...]]
 """The certificates that each provider signs with, by its entity id.
 
-None for one that has some for encryption alone: a public record shows that AWS takes it.
+It may have no other than those for encryption, and so none here: public records show it.
 """
 
 
 def read(document: str) -> Issuers:
-    """The providers in a document, each with at least one certificate. Raises InvalidInput."""
+    """The providers in a document, each of which has certificates. Raises InvalidInput."""
     try:
         return _issuers(xml.parse(document.encode()))
     except (xml.BadXml, UnicodeEncodeError) as error:

@@ -100,7 +100,7 @@ def _member(shape: Shape, given: list[Element]) -> object:
         if {child.tag for child in element} - {shape.member.serialization.get("name", "member")}:
             raise ValueError(element)
         return [_member(shape.member, [child]) for child in element]
-    if any(child.text for child in element):  # empty ones are ignored
+    if any(text for child in element for text in child.itertext()):  # empty ones are ignored
         raise ValueError(element)
     return _text(shape, "".join(element.itertext()))
 
