@@ -359,6 +359,20 @@ def test_a_wildcard_or_variable_in_a_name_is_allowed_as_it_is_written(
         refused(account, partial(call, other))
 
 
+def test_parts_with_gaps_are_named_where_s3_says_nothing(account, fresh):
+    """Source: S3 User Guide, Checking object integrity for data uploads in Amazon S3."""
+    s3, bucket = account.client("s3", "admin"), f"b-{fresh}"
+    s3.create_bucket(Bucket=bucket)
+    where = {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+    sent = {"Body": b"a", "ChecksumAlgorithm": "SHA256", "PartNumber": 2}
+    part = s3.upload_part(**where, UploadId=upload, **sent)
+    row = {"PartNumber": 2, **{name: part[name] for name in ("ETag", "ChecksumSHA256")}}
+    with pytest.raises(ClientError, match="InternalError") as caught:
+        s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": [row]})
+    assert "not numbered 1, 2, 3" in explain(found(account, caught.value))["why"]
+
+
 def test_no_policy_is_written_for_an_object_of_another_account(account, fresh):
     name = f"why-{fresh}"
     deny = {"Sid": "NoReading", "Action": "s3:GetObject"}

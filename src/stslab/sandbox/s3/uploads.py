@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.api.policies import by_id
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
@@ -194,8 +194,8 @@ def _requested_parts(upload: Upload, wanted: Sequence[Document]) -> Iterator[Par
         if part is None or part.etag != etag or not sums.items() <= part.checksums.items():
             raise fault("InvalidPart", UploadId=upload.upload_id, PartNumber=number, ETag=etag)
         yield part
-    if composite and numbers[-1] != len(numbers):  # there are gaps
-        raise fault("InternalError")
+    if composite and numbers[-1] != len(numbers):
+        raise ApiFault("InternalError", fault("InternalError").message, log={"cause": "part gaps"})
 
 
 def _checksums(
