@@ -89,7 +89,9 @@ def _check_functions(template: Template, value: object) -> None:
             others = name == IMPORT and _depends_on_others(template, argument)
             functions.check_form(functions.FITS[name](None if others else argument), name)
         if name == "Fn::Select" and isinstance(argument[1], list) and not function_of(argument[0]):
-            functions.check_form(int(argument[0]) < len(argument[1]), name)
+            beyond, fixed = int(argument[0]) >= len(argument[1]), not list(references(argument[1]))
+            require(fixed or not beyond, ANATOMY["no item"].format(argument[0]))
+            functions.check_form(not beyond, name)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
             functions.evaluate(part, scope)
         if name == "Fn::GetAtt":
