@@ -189,7 +189,7 @@ def test_a_command_of_ones_own_counts_if_it_does_what_the_step_does(
     terminal.wait("differs from the lab's", '"Effect": "Deny"')
     terminal.key("\x15")
     terminal.enter(by_hand(machine))
-    terminal.wait("it is done, by hand", "Enter goes on")
+    terminal.wait("You made by hand what the step makes", "Enter goes on")
     terminal.enter("quit")
     assert terminal.ended() == 0
     assert machine.stslab("cleanup", "--yes").code == 0

@@ -198,7 +198,7 @@ _IAM = """\
 Outputs:"""
 WRONG = {
     "the trust has no condition": ((_CONDITION, ""), "Nobody else of the account"),
-    "the bucket can be made public": (("BlockPublicPolicy: true", "BlockPublicPolicy: false"), "Nothing can make the bucket"),
+    "the bucket can be made public": (("BlockPublicPolicy: true", "BlockPublicPolicy: false"), "The bucket blocks public access"),
     "the role may not get": ((_PUT, "Action: [s3:PutObject]"), "The role's policies allow it to get and put"),
     "the role may not put": ((_PUT, "Action: [s3:GetObject]"), "The role's policies allow it to get and put"),
     "the role may not list": (("Action: s3:ListBucket", "Action: s3:ListBucketVersions"), "list the bucket"),
