@@ -162,6 +162,7 @@ class _Tables(msgspec.Struct, frozen=True):
     kept: Mapping[str, str]
     digested: Mapping[str, str]
     longest: Mapping[str, int]
+    roots: Mapping[str, frozenset[str]]
     unread: frozenset[str]
     optional: Mapping[str, frozenset[str]]
     directories: frozenset[str]
@@ -296,9 +297,12 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if http.body:
         try:
             root = fromstring(http.body, XMLParser(target=_Builder()))  # noqa: S314 - no declarations
-            return {payload: _structure(shape, root)}  # the root may have any name
+            document = _structure(shape, root)
         except (LookupError, ParseError, ValueError):  # the first: an encoding
             raise _unfit(payload) from None
+        if root.tag not in _TABLES.roots.get(payload, (root.tag,)):
+            raise _unfit(payload)
+        return {payload: document}
     if layout.needs_body:
         raise fault("MissingRequestBodyError")
     return {}
