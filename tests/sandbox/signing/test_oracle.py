@@ -55,15 +55,18 @@ def test_s3(how, path, token):
     assert found.version == ("AWS" if "v2" in how else "AWS4-HMAC-SHA256")
 
 
+@pytest.mark.parametrize("path", ["/", "//", "///", "/./", "/a/..", "//a//", "/a/../b/"])
 @pytest.mark.parametrize("service", ["sts", "iam", "cloudformation"])
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["long-term", "session"])
-def test_query_services(service, token):
+def test_query_services(service, token, path):
+    """The path that is signed is normalised: "Create a signed AWS API request"."""
     key = "ASIASESSION7EXAMPLE" if token else "AKIAIOSFODNN7EXAMPLE"
     form = b"Action=ListUsers&Version=2010-05-08&PathPrefix=%2Fa%20b%2B"
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     request = signed(
         "query-header",
         method="POST",
+        path=path,
         body=form,
         headers=headers,
         service=service,

@@ -141,9 +141,9 @@ def _path(path: str, service: str) -> str:
         return path
     if service == S3:
         return quote(unquote_to_bytes(path.replace("+", " ")), safe="/-_.~")
-    normal = posixpath.normpath(path)
-    slash = "/" if path.endswith("/") and normal != "/" else ""
-    return quote("/" + normal.lstrip("/") + slash, safe="/-_.~")
+    normal = posixpath.normpath(path).lstrip("/")  # which keeps two slashes at the start
+    slash = "/" if path.endswith("/") and normal else ""
+    return quote(f"/{normal}{slash}", safe="/-_.~")
 
 
 def _encoded(text: str) -> str:
