@@ -94,18 +94,17 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request, request.params["ChangeSetName"])
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
-    answer = {
+    return stacks.without_empty(
         **_summary(stack, change_set),
-        "Parameters": values or None,
-        "Tags": tag_list(config.tags) or None,
-        "OnStackFailure": change_set.on_failure,
-        "NotificationARNs": [],
-        "RollbackConfiguration": {},
-        "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": False},
-        "Capabilities": config.capabilities,
+        Parameters=values or None,
+        Tags=tag_list(config.tags) or None,
+        OnStackFailure=change_set.on_failure,
+        NotificationARNs=[],
+        RollbackConfiguration={},
+        DeploymentConfig={"Mode": "STANDARD", "DisableRollback": False},
+        Capabilities=config.capabilities,
         **pages.page(request, "Changes", change_set.changes, dict, None),
-    }
-    return stacks.without_empty(answer)
+    )
 
 
 def list_change_sets(view: View, request: ApiRequest) -> Answer:
@@ -184,16 +183,14 @@ def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:
 
 def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
     return stacks.without_empty(
-        {
-            "StackId": stack.stack_id,
-            "StackName": stack.name,
-            "ChangeSetId": change_set.change_set_id,
-            "ChangeSetName": change_set.name,
-            "ExecutionStatus": change_set.execution_status,
-            "Status": change_set.status,
-            "StatusReason": change_set.reason,
-            "CreationTime": change_set.created,
-            "Description": change_set.description,
-            "IncludeNestedStacks": change_set.hierarchical,
-        }
+        StackId=stack.stack_id,
+        StackName=stack.name,
+        ChangeSetId=change_set.change_set_id,
+        ChangeSetName=change_set.name,
+        ExecutionStatus=change_set.execution_status,
+        Status=change_set.status,
+        StatusReason=change_set.reason,
+        CreationTime=change_set.created,
+        Description=change_set.description,
+        IncludeNestedStacks=change_set.hierarchical,
     )

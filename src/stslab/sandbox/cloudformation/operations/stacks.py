@@ -84,7 +84,7 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     return result
 
 
-def without_empty(members: Answer) -> dict[str, object]:
+def without_empty(**members: object) -> Answer:
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
