@@ -289,12 +289,8 @@ class _Request(cheroot.HTTPRequest):
     def _refuse(self, answer: ApiResponse) -> None:
         """Send the answer, and leave unread what else there is of the request."""
         self.close_connection, self.ready = True, False
-        with suppress(OSError):
-            self._send(answer)
-            self._drain()
-
-    def _drain(self) -> None:
         with suppress(OSError):  # the client may have gone, or have stopped sending
+            self._send(answer)
             self.conn.socket.shutdown(socket.SHUT_WR)
             self.conn.rfile.drain(_DRAINED, seconds=1)
 
