@@ -100,7 +100,9 @@ class Bucket:
     def create(self, work: Work) -> None:
         """Create a bucket; one that exists is refused, though S3 accepts it in us-east-1."""
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
-        at_once = acl != "Private" and not work.get("OwnershipControls")  # which would enable it
+        owned, opened = work.get("OwnershipControls"), work.get("PublicAccessBlockConfiguration")
+        at_once = acl != "Private" and not (owned and opened)  # which together would allow it
+        rule = ((owned or {}).get("Rules") or [{}])[0]
         mark = "-" if region in OLDEST_REGIONS else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
@@ -111,6 +113,7 @@ class Bucket:
             BucketNamespace=work.get("BucketNamespace"),
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
+            ObjectOwnership=rule.get("ObjectOwnership") if at_once else None,
             **(_canned(acl, name) if at_once else {}),
         )
         work.attributes.update(
@@ -120,7 +123,7 @@ class Bucket:
             RegionalDomainName=f"{name}.s3.{region}.amazonaws.com",
             WebsiteURL=f"http://{name}.s3-website{mark}{region}.amazonaws.com",
         )
-        self._set(work, {"AccessControl": acl} if at_once else {})
+        self._set(work, {"AccessControl": acl, "OwnershipControls": owned} if at_once else {})
         self._tag(work)
 
     def update(self, work: Work, old: Properties) -> None:

@@ -42,7 +42,7 @@ def function_of(value: object) -> tuple[str, Value] | None:
     """The name and argument of an intrinsic function; None if the value is something else."""
     if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
-        if isinstance(name, str) and (name == "Ref" or name.startswith("Fn::")):
+        if isinstance(name, str) and (name == "Ref" or name.startswith(("Fn::", "fn::"))):
             return name, argument
     return None
 
@@ -93,7 +93,7 @@ def check_form(fits: object, function: str) -> None:
 
 
 def ref_name(argument: object) -> str:
-    require(isinstance(argument, str), "Template format error: All Ref values must be strings.")
+    check_form(isinstance(argument, str), "Ref")
     return str(argument)
 
 
@@ -191,9 +191,9 @@ def evaluate(value: object, scope: Scope) -> Value:
 
 
 def unsupported_function(name: str) -> ApiFault:
-    """The error for an unknown ``Fn::``, or for one that needs a transform."""
-    supported = ", ".join(sorted(FUNCTIONS.keys() | DECIDERS.keys()))
-    return invalid(ANATOMY["no function"].format(name, supported))
+    """The error for an unknown ``Fn::``, or for one that only AWS has."""
+    says: str = ANATOMY["missing functions"].get(name, ANATOMY["no function"])
+    return invalid(says.format(name))
 
 
 def as_text(value: object) -> str:
