@@ -17,10 +17,6 @@ from stslab.policy.patterns import remembered
 from stslab.policy.request import Principal, PrincipalKind, Request, account_of, split_arn
 from stslab.vocabulary import PolicyKind
 
-# Globals are found faster than members of an enum.
-_IDENTITY, _RESOURCE, _TRUST = PolicyKind.IDENTITY, PolicyKind.RESOURCE, PolicyKind.TRUST
-_BOUNDARY, _SESSION = PolicyKind.BOUNDARY, PolicyKind.SESSION
-_SCP, _RCP = PolicyKind.SCP, PolicyKind.RCP
 _Text = Annotated[str, Meta(min_length=1)]
 _Documents = list[Any] | None  # Policies, which are validated when they are parsed
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")  # Bytes that are not UTF-8, as Python escapes them
@@ -184,19 +180,19 @@ def _policies(case: Case) -> Policies:
         kind = kind_of_resource_policy(case.resource)
         shared = _named_policy(str(kind), case.resource_policy, kind)
     return Policies(
-        _numbered(case.identity_policies, _IDENTITY),
+        _numbered(case.identity_policies, PolicyKind.IDENTITY),
         shared,
-        _numbered(case.permissions_boundaries, _BOUNDARY) or None,
-        _numbered(case.session_policies, _SESSION) or None,
-        [_numbered(each, _SCP) for each in case.service_control_policies or ()],
-        [_numbered(each, _RCP) for each in case.resource_control_policies or ()],
+        _numbered(case.permissions_boundaries, PolicyKind.BOUNDARY) or None,
+        _numbered(case.session_policies, PolicyKind.SESSION) or None,
+        [_numbered(each, PolicyKind.SCP) for each in case.service_control_policies or ()],
+        [_numbered(each, PolicyKind.RCP) for each in case.resource_control_policies or ()],
     )
 
 
 def kind_of_resource_policy(resource: str) -> PolicyKind:
     """A role's is its trust policy ("IAM role trust policies"), others are resource-based."""
     arn = split_arn(resource)
-    return _TRUST if arn is not None and arn.is_role else _RESOURCE
+    return PolicyKind.TRUST if arn is not None and arn.is_role else PolicyKind.RESOURCE
 
 
 def _numbered(documents: _Documents, kind: PolicyKind) -> list[NamedPolicy]:
