@@ -105,9 +105,7 @@ def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
             return _document("LocationConstraint", text(answer["LocationConstraint"]))
         members = [one for one in shape.members.values() if "location" not in one.serialization]
         return _document(_root(operation), _members(shape, answer)) if members else b""
-    inner, value = shape.members[payload], answer.get(payload)
-    if value is None:
-        return b""
+    inner, value = shape.members[payload], answer[payload]
     if inner.type_name in ("blob", "string"):
         return value if isinstance(value, bytes) else str(value).encode()
     return _document(inner.serialization.get("name", inner.name), _members(inner, value))
@@ -189,8 +187,6 @@ def _time(shape: Shape, value: datetime | str) -> str:
     if isinstance(value, str):
         return value
     written = shape.serialization.get("timestampFormat")
-    if written == "rfc822":
-        return format_datetime(value, usegmt=True)
     if shape.name in _WITH_ZEROS:
         value = value.replace(microsecond=0)
     exact = written == "milliseconds" or shape.name in _TO_THE_MILLISECOND | _WITH_ZEROS
