@@ -91,11 +91,10 @@ def _check_names(shape: Shape, params: Params) -> None:
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Values, as messages show them, and the constraint that each breaks."""
     if shape.type_name == "structure":
-        for name, member in shape.members.items():
-            lower = name[:1].lower() + name[1:]
+        for name, lower in _ordered(tuple(shape.members)):
             inner = f"{path}.{lower}" if path else lower
             if value.get(name) is not None:
-                yield from _problems(member, value[name], inner)
+                yield from _problems(shape.members[name], value[name], inner)
             elif name in shape.required_members:
                 yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
     elif shape.type_name in ("list", "string", "integer"):
@@ -107,6 +106,17 @@ def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
     if shape.type_name == "list" and shape.member.type_name != "string":
         for number, item in enumerate(value, start=1):
             yield from _problems(shape.member, item, f"{path}.{number}.member")
+
+
+@functools.cache
+def _ordered(members: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Members and their names in messages, in AWS's order: by these names in a HashMap of Java."""
+
+    def place(member: tuple[str, str]) -> int:
+        code = functools.reduce(lambda code, char: (code * 31 + ord(char)) % 2**32, member[1], 0)
+        return (code ^ code >> 16) % 16
+
+    return sorted([(name, name[:1].lower() + name[1:]) for name in members], key=place)
 
 
 def _rules(shape: Shape, value: Any) -> Iterator[tuple[str, bool]]:
@@ -124,6 +134,7 @@ def _rules(shape: Shape, value: Any) -> Iterator[tuple[str, bool]]:
         yield f"satisfy enum value set: {_listed(allowed)}", value in allowed
     if shape.type_name == "list" and shape.member.type_name == "string":
         rules = [f"Member must {rule}" for rule, _ in _rules(shape.member, "")]
+        rules += ["Member must not be null"] if shape.name == "tagKeyListType" else []
         each = all(holds for text in value for _, holds in _rules(shape.member, text))
         yield f"satisfy constraint: {_listed(rules)}", each
 
