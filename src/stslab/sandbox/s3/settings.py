@@ -363,5 +363,26 @@ def _write(
     return {_LEAST: request.params.get(_LEAST, _USUAL_LEAST)}  # told by PutBucketLifecycle...
 
 
+def _put_logging(tx: Transaction, request: ApiRequest) -> Answer:
+    """S3 User Guide, "Troubleshoot server access logging". The logs need no permission yet."""
+    answer = _write(_CHANGED["PutBucketLogging"], tx, request)
+    source, status = lookups.bucket_of(tx, request), request.params["BucketLoggingStatus"]
+    logging = status.get("LoggingEnabled") or {"TargetBucket": source.name}
+    target = tx.get(Bucket, "", logging["TargetBucket"])
+    if target is None or target.owner != source.owner:
+        says = SAYS["logs to another account" if target else "logs to no bucket"]
+        raise fault("InvalidTargetBucketForLogging", says, TargetBucket=logging["TargetBucket"])
+    if target.region != source.region:
+        both = {"SourceBucketLocation": source, "TargetBucketLocation": target}
+        told = {name: constraint(bucket) for name, bucket in both.items() if constraint(bucket)}
+        raise fault("CrossLocationLoggingProhibitted", SAYS["logs to another region"], told)
+    if logging.get("TargetGrants") and target.ownership == acl.ENFORCED:
+        raise fault("AccessControlListNotSupported", SAYS["logs with grants"])
+    return answer
+
+
 READS: Reads = {name: partial(_read, *row) for name, row in _SHOWN.items()}
-WRITES: Writes = {name: partial(_write, change) for name, change in _CHANGED.items()}
+WRITES: Writes = {
+    **{name: partial(_write, change) for name, change in _CHANGED.items()},
+    "PutBucketLogging": _put_logging,
+}
