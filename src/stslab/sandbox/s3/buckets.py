@@ -70,9 +70,10 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _check_name(name: str) -> None:
-    is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
+    begins = SAYS["reserved prefix"] if name.startswith(_RESERVED_PREFIXES) else ""
+    is_reserved = begins or name.endswith(_RESERVED_SUFFIXES)
     if is_reserved or _ADDRESS.fullmatch(name) or not _NAME.fullmatch(name):
-        raise fault("InvalidBucketName", BucketName=name)
+        raise fault("InvalidBucketName", begins, BucketName=name)
 
 
 def _check_namespace(request: ApiRequest, suffix: str) -> None:
