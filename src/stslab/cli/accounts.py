@@ -20,8 +20,7 @@ from stslab.cli.options import Where
 from stslab.errors import CredentialsError
 from stslab.home import Home
 from stslab.lab.model import Lab
-from stslab.lesson import verdict
-from stslab.lesson.verdict import UNKNOWN, Decide
+from stslab.lesson.verdict import UNKNOWN, Decide, decided
 from stslab.policy.decision import GATES
 from stslab.runner.calls.calls import Calls, reason_of
 from stslab.runner.events import Event
@@ -190,7 +189,7 @@ def sandbox_target(home: Home) -> Target:
 def decider(verbs: Control, held: Callable[[str], Credentials | None]) -> Decide:
     """Decides calls on the embedded account; ``held`` returns a profile's credentials."""
     would = partial(verbs, "POST", "would")
-    return lambda call: verdict.decided(would, held(call.identity), call)
+    return lambda call: decided(would, held(call.identity), call)
 
 
 def _logged(folder: Path, outcome: Answer | Refusal) -> Reason:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes
 from stslab.kinds.table import KINDS, creation_of
-from stslab.lab.checking import shapes
 from stslab.lab.checking.documents import findings
-from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape
+from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape, result_shape
 from stslab.lab.effects import CHECK, STEP, LabCall, lab_calls
 from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.loader import read
@@ -188,7 +187,7 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
         return all(_is_question(one, shape) for one in tree["children"])
     if tree["type"] == "pipe":
         return bool(tree["children"][1]["type"] != "field")
-    kind: str = shapes.result_shape(tree, shape, lambda *_: None).kind
+    kind: str = result_shape(tree, shape, lambda *_: None).kind
     return kind in {"boolean", "document"}
 
 

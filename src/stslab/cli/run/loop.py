@@ -24,7 +24,6 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.embedded import SERVICE as EMBEDDED
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions
-from stslab.lesson.access import ChainLink, chain
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
@@ -262,9 +261,9 @@ class Loop(AtPrompt):
             title = f"Who can do what, after stage {self.lab.stages.index(stage) + 1}"
             self.enter(Scene(title, matrix, before=self.heard.take()), "goes on")
 
-    def _chain(self, *, ever: bool = False) -> list[ChainLink]:
+    def _chain(self, *, ever: bool = False) -> list[access.ChainLink]:
         done, known = self.runner.stages_done, self.runner.scope()
-        return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
+        return access.chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
 
     def _step(self, stage: Stage, at: int, step: Step, intro: Scene | None) -> None:
         if self._is_silent(stage, at):

@@ -11,7 +11,6 @@ from stslab.lab.embedded import LIVE
 from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
-from stslab.lab.reading.expressions import BadExpression, Hole
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import in_order, names_used, roots
@@ -60,7 +59,7 @@ class Names:
         """Check a text's expressions; return the shape of the resolved text."""
         try:
             holes = expressions.holes(node.value)
-        except BadExpression as bad:
+        except expressions.BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         found = [self._hole(node, hole) for hole in holes]
@@ -71,7 +70,7 @@ class Names:
         """Check a JMESPath over a response of this shape; return the shape of its result."""
         try:
             tree, holes = expressions.query(node.value)
-        except BadExpression as bad:
+        except expressions.BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         for hole in holes:
@@ -80,7 +79,7 @@ class Names:
         tree = expressions.bound(tree, tuple(node.value[hole.start : hole.end] for hole in holes))
         return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
-    def _hole(self, node: Node, hole: Hole) -> Shape:
+    def _hole(self, node: Node, hole: expressions.Hole) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
         for name in unknown:
             at = hole.inner + _position(name, hole.expression)

@@ -10,8 +10,7 @@ from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.operations import HOME
 from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
-from stslab.lab.reading import expressions
-from stslab.lab.reading.expressions import Tree
+from stslab.lab.reading.expressions import Tree, query
 from stslab.lab.references import FIRST_CHILD_ONLY, as_known, evaluate, resolve, searched, truthy
 from stslab.policy.messages import in_short
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Patience, mismatch
@@ -304,7 +303,7 @@ def compared(expression: str, data: Data, *, shown: bool = True) -> str:
 
     Only the names unless ``shown``: of other services it is not known which members are secrets.
     """
-    tree, _ = expressions.query(expression)
+    tree, _ = query(expression)
     body = data.get("Body")
     if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}

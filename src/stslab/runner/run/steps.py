@@ -19,7 +19,6 @@ from stslab.runner import events
 from stslab.runner.calls.look import STACK, identified, look, made_by_hand, remember, require_own
 from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
-from stslab.runner.events import StepDrifted
 from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run import prepare
@@ -75,7 +74,7 @@ class Steps:
         self._go_on(prepared, entry, of=len(stage.steps))
         self._note(stage, number, entry)
 
-    def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
+    def drifted(self, stage: Stage, number: int) -> events.StepDrifted | None:
         """How the step's work has changed since; None if it has not, or the step was not done."""
         entry, place = self._latest(stage, number), (stage.id, number)
         if not entry or entry.state is not EntryState.DONE or place in self._known:
@@ -88,7 +87,7 @@ class Steps:
             self._known.add(place)
             return None
         by_itself = seen.gone or is_repeatable(prepared.step.call)
-        return StepDrifted(
+        return events.StepDrifted(
             stage=stage.id,
             number=number,
             title=prepared.step.title,
@@ -130,7 +129,7 @@ class Steps:
 
     def _to_be_done_again(
         self, stage: Stage, number: int, entry: Entry, *, quietly: bool
-    ) -> StepDrifted | None:
+    ) -> events.StepDrifted | None:
         """How a step's work has changed, if the step must be done again; else None."""
         drifted = self.drifted(stage, number)
         if drifted is None:

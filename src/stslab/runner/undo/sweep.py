@@ -13,7 +13,6 @@ from stslab.kinds.table import LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Notice
 from stslab.runner.journal import records
-from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Refusal
 from stslab.runner.undo.proof import Item, listed
@@ -21,7 +20,7 @@ from stslab.vocabulary import ADMIN
 
 RECOVERED = "recovered"  # the lab of a run that is known only from its leftovers
 
-_ID = re.compile(rf"[a-z][a-z0-9]{{{LENGTH - 1}}}")
+_ID = re.compile(rf"[a-z][a-z0-9]{{{records.LENGTH - 1}}}")
 _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 
 

@@ -12,12 +12,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
 from stslab.sandbox.cloudformation.template.blueprint import dependencies, in_order, waves
-from stslab.sandbox.cloudformation.template.functions import (
-    Reference,
-    function_of,
-    may_be,
-    references,
-)
+from stslab.sandbox.cloudformation.template.functions import function_of, may_be, references
 from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Template, well_formed
 from stslab.structures import parts
 
@@ -119,7 +114,7 @@ def _check_condition(template: Template, name: str | None) -> None:
 
 
 def _check_conditions(template: Template) -> None:
-    known = {Reference(name) for name in PSEUDO_PARAMETERS | set(template.parameters)}
+    known = {functions.Reference(name) for name in PSEUDO_PARAMETERS | set(template.parameters)}
     missing = [ref.name for ref in references(template.conditions) if ref not in known]
     well_formed(not missing, SAYS["resource in Conditions"].format(", ".join(missing)))
     used = [name for name in (IMPORT, "Fn::If") if _uses(template.conditions, name)]

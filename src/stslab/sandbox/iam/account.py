@@ -15,8 +15,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso
 from stslab.sandbox.api.policies import Uses, uses_of
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.iam.answers import tags
-from stslab.sandbox.state import identities
-from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
+from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, MfaDevice, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
 _Detailed = User | Role | Group | ManagedPolicy
@@ -25,7 +24,7 @@ _Detailed = User | Role | Group | ManagedPolicy
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
     attached, bounding = uses_of(view, account)
-    kinds, devices = lookups.KINDS.items(), view.all(identities.MfaDevice, account)
+    kinds, devices = lookups.KINDS.items(), view.all(MfaDevice, account)
     there = {row.quota.removesuffix("PerAccount"): view.count(kind, account) for kind, row in kinds}
     counts = {
         **{name: there[name] for name in lookups.SUMMARISED if name in there},

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from stslab.sandbox.api import pages, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
-from stslab.sandbox.api.policies import Uses
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
@@ -111,7 +110,7 @@ def listed_profile(view: View, record: InstanceProfile) -> Answer:
     return {**_named("InstanceProfile", record), "Roles": roles}
 
 
-def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Answer:
+def policy(record: identities.ManagedPolicy, uses: policies.Uses = ({}, {})) -> Answer:
     attached, bounding = uses
     return {
         "PolicyName": record.name,

@@ -11,7 +11,6 @@ from stslab.sandbox.api import faults, pages, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.api.policies import uses_of
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
-from stslab.sandbox.iam.aws_policies import OWNER
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -63,7 +62,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
 
 
 def _place(policy: ManagedPolicy) -> str:
-    return f"{policy.created if policy.account == OWNER else ''} {policy.key}"
+    return f"{policy.created if policy.account == aws_policies.OWNER else ''} {policy.key}"
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import ApiRequest, Caller, KeyRecord, Keys, Need, iso
-from stslab.sandbox.api.policies import named
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.state.identities import AccessKey, Identity, LastUsed, Role, Session, User
@@ -167,7 +166,7 @@ _EVERYTHING = json.dumps(
 def _policies_of(view: View, caller: Caller) -> Policies:
     session = caller.session
     if caller.kind == "Root" or (session and session.issuer_id == session.account):
-        root = named(f"root user of {caller.account}", _EVERYTHING, PolicyKind.IDENTITY)
+        root = policies.named(f"root user of {caller.account}", _EVERYTHING, PolicyKind.IDENTITY)
         own = Policies(identity=(root,))
     elif session is not None:
         own = _policies_of_owner(view, issuer(view, session))
@@ -179,7 +178,7 @@ def _policies_of(view: View, caller: Caller) -> Policies:
     passed = []
     for one in session.session_policies:
         text = (one.arn and lookups.managed_text(view, session.account, one.arn)) or one.document
-        passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
+        passed.append(policies.named(f"session policy {one.name}", text, PolicyKind.SESSION))
     return replace(own, session=tuple(passed))
 
 
@@ -192,18 +191,18 @@ def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:
     if owner.boundary:
         text = lookups.managed_text(view, owner.account, owner.boundary)
         name = f"permissions boundary {owner.boundary}"
-        boundaries = () if text is None else (named(name, text, PolicyKind.BOUNDARY),)
+        boundaries = () if text is None else (policies.named(name, text, PolicyKind.BOUNDARY),)
     return Policies(identity=identity, boundaries=boundaries)
 
 
 def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
     whose = f"{owner.table} {owner.name}"
     for name, text in owner.inline.items():
-        yield named(f"inline policy {name} of {whose}", text, PolicyKind.IDENTITY)
+        yield policies.named(f"inline policy {name} of {whose}", text, PolicyKind.IDENTITY)
     for arn in owner.attached:
         managed = lookups.managed_text(view, owner.account, arn)
         if managed is not None:
-            yield named(f"managed policy {arn} of {whose}", managed, PolicyKind.IDENTITY)
+            yield policies.named(f"managed policy {arn} of {whose}", managed, PolicyKind.IDENTITY)
 
 
 # -- the global condition keys: who calls, from where, when, through what -------------------

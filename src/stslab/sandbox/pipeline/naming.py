@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
-from stslab.sandbox.api.operations import Shape
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.signing.signature import FORM
 
@@ -113,7 +112,7 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
     return root
 
 
-def _parse(shape: Shape, node: _Tree) -> object:
+def _parse(shape: operations.Shape, node: _Tree) -> object:
     """The value of a shape. Operations that take maps or other scalars are not supported."""
     kind, text = shape.type_name, node.get(_VALUE, "")
     if kind == "structure":
@@ -132,7 +131,7 @@ def _parse(shape: Shape, node: _Tree) -> object:
     raise ApiFault("MalformedInput", "" if text else "missing value for decimal type")
 
 
-def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
+def _structure(shape: operations.Shape, node: _Tree) -> dict[str, object]:
     """The members of the shape; other parameters are ignored."""
     parsed = {}
     for name, member in shape.members.items():

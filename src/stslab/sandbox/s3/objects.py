@@ -9,9 +9,8 @@ import re
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, denial, tag_list
 from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address, checked
@@ -224,7 +223,7 @@ def put_object_acl(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_object_tagging(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return {"TagSet": model.tag_list(version.tags), "VersionId": lookups.shown_id(bucket, version)}
+    return {"TagSet": tag_list(version.tags), "VersionId": lookups.shown_id(bucket, version)}
 
 
 def put_object_tagging(tx: Transaction, request: ApiRequest) -> Answer:
@@ -266,7 +265,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
     for need in needs.needs_of(tx, judge.seen(tx), single):
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
-            raise model.denial(single, need, decision)
+            raise denial(single, need, decision)
     version = row.get("VersionId")
     if version and not lookups.is_version_id(tx, lookups.address_of(single), version):
         raise fault("NoSuchVersion")

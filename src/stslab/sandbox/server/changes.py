@@ -15,7 +15,6 @@ from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
 from stslab.sandbox.state.identities import AccessKey, Session, User
 from stslab.sandbox.state.snapshot import Address, Record, Snapshot, Transaction, View
-from stslab.sandbox.state.traces import Run, Trace
 from stslab.structures import beside
 from stslab.vocabulary import LEARNER
 
@@ -90,21 +89,21 @@ def run(account: Holder, request: ControlRequest) -> Reply:
         return {}
 
 
-def _end(tx: Transaction, ended: Run | None) -> None:
+def _end(tx: Transaction, ended: traces.Run | None) -> None:
     if ended:
         key = tx.get(AccessKey, LEARNER, ended.keys[0])
         for record in filter(None, (ended, key, *traces.traces(tx, ended.run))):
             tx.delete(record)
 
 
-def _go_on(tx: Transaction, name: str, found: Run | None, more: list[str]) -> Run:
+def _go_on(tx: Transaction, name: str, found: traces.Run | None, more: list[str]) -> traces.Run:
     """The run of this name, with ``more`` keys, as the one that was used last."""
     own = found.keys if found else (_new_key(tx),)
     last = next(iter(traces.runs(tx)), None)
     turn = last.turn if last else 0
     if last is None or last is not found:
         turn += 1
-    now = Run(run=name, turn=turn, keys=tuple(dict.fromkeys([*own, *more])))
+    now = traces.Run(run=name, turn=turn, keys=tuple(dict.fromkeys([*own, *more])))
     if now != found:
         tx.put(now)
     return now
@@ -170,7 +169,7 @@ class _Handled(NamedTuple):
     ``called`` is empty if it does not count. ``changed_since``: by somebody else.
     """
 
-    trace: Trace
+    trace: traces.Trace
     was: Record | None
     left: Record | None
     now: Record | None
@@ -180,7 +179,7 @@ class _Handled(NamedTuple):
     changed_since: bool
 
     @classmethod
-    def of(cls, view: View, trace: Trace) -> "_Handled":
+    def of(cls, view: View, trace: traces.Trace) -> "_Handled":
         was, left, now = traces.read(trace.was), traces.read(trace.left), view.record(trace.of)
         stack = getattr(now or was or left, "stack_id", "")
         parts = (was, left, now, view.record(("stack", trace.of[1], stack)))

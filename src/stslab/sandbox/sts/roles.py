@@ -11,7 +11,6 @@ from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.state.identities import Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.sessions import SessionTags
 
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
 _ANY_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:(?:[^:]*:.+|[^:]+)")
@@ -42,7 +41,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
     operation: str
     target: Target
     session_name: str
-    tags: SessionTags
+    tags: sessions.SessionTags
     source_identity: str
     context: model.Keys
     principal: Principal | None = None

@@ -12,13 +12,7 @@ from itertools import chain
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template import functions, parameters, template
-from stslab.sandbox.cloudformation.template.functions import (
-    UNKNOWN,
-    NotText,
-    Reference,
-    conditions_in,
-    references,
-)
+from stslab.sandbox.cloudformation.template.functions import NotText, Reference, conditions_in
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
@@ -57,7 +51,7 @@ def dependencies(resources: Sequence[Declared], holds: functions.Holds | None = 
     names = frozenset(one.logical_id for one in resources)
     needs = dict[str, frozenset[str]]()
     for one in resources:
-        found = references([one.properties, one.metadata], holds)
+        found = functions.references([one.properties, one.metadata], holds)
         needs[one.logical_id] = names & {*one.depends_on, *(each.name for each in found)}
     return needs
 
@@ -83,7 +77,7 @@ class Blueprint:
             "AWS::StackName": stack.name,
         }
         self.imported: dict[str, None] = {}  # the names, in order
-        self._holds = self._scope(lambda _reference: UNKNOWN).holds
+        self._holds = self._scope(lambda _reference: functions.UNKNOWN).holds
         for condition in in_order(self.template.conditions):
             self._holds(condition)
         self.active = [
@@ -139,8 +133,8 @@ class Blueprint:
     def check_values(self) -> None:
         """Raise ValidationError for functions with wrong arguments and for unknown exports."""
         for name in self.active:
-            self.properties(name, lambda _reference: UNKNOWN)
-        self.outputs(lambda _reference: UNKNOWN)
+            self.properties(name, lambda _reference: functions.UNKNOWN)
+        self.outputs(lambda _reference: functions.UNKNOWN)
 
     def check_references(self) -> None:
         """Raise ValidationError for references to resources whose condition is false."""
@@ -150,7 +144,7 @@ class Blueprint:
         needed = [name for one in active for name in one.depends_on]
         outputs = [body["Value"] for _, body in self._active_outputs()]
         for values, others, block in ((resources, needed, "Resources"), (outputs, [], "Outputs")):
-            found = (each.name for each in references(values, self._holds))
+            found = (each.name for each in functions.references(values, self._holds))
             missing = [name for name in dict.fromkeys([*others, *found]) if name in absent]
             prefix = "Template format error: " if block == "Resources" else ""
             refusal = template.SAYS["unresolved"].format(", ".join(missing), block)
