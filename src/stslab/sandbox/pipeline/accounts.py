@@ -18,7 +18,6 @@ from stslab.sandbox.state.snapshot import Account, Record, Settings, View
 from stslab.vocabulary import LEARNER, PARTNER
 
 ADMINISTRATOR = "admin"
-_ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def new() -> Iterator[Record]:
@@ -33,7 +32,7 @@ def new() -> Iterator[Record]:
             name=ADMINISTRATOR,
             unique_id=identifiers.unique_id("AIDA", account),
             created=now,
-            attached=(_ADMINISTRATOR_POLICY,),
+            attached=("arn:aws:iam::aws:policy/AdministratorAccess",),
         )
         key = new_key(account, now, admin)
         yield key

@@ -23,7 +23,6 @@ BARE = (
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(ms|s)")
 _LONGEST, _MOST_DIGITS = 600.0, 18
-_MILLI = 0.001
 _NAMES = re.compile(r"[A-Za-z0-9:+]+")
 
 
@@ -75,7 +74,7 @@ def _span(name: str, value: str) -> Span:
     match = _SPAN.fullmatch(value)
     if match is None:
         raise UsageError(f"{name}={value} is not a time.", f"Write {name}=3s or {name}=2..6s.")
-    unit = _MILLI if match[3] == "ms" else 1.0
+    unit = 0.001 if match[3] == "ms" else 1.0
     low, high = float(match[1]) * unit, float(match[2] or match[1]) * unit
     if not low <= high <= _LONGEST:
         raise UsageError(f"{name}={value} goes backwards, or is over ten minutes.")

@@ -26,7 +26,6 @@ EXECUTING = "EXECUTE_IN_PROGRESS"
 DELETED_STACKS_KEPT = 100
 
 Errors = tuple[Mapping[str, str], ...]
-_MILLISECOND = timedelta(milliseconds=1)
 OPERATIONS: Mapping[str, str] = {
     "CREATE_IN_PROGRESS": "CREATE_STACK",
     "UPDATE_IN_PROGRESS": "UPDATE_STACK",
@@ -73,7 +72,7 @@ def add_event(
     now, account, stack_id, number = tx.now(), stack.account, stack.stack_id, stack.events + 1
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     last = tx.get(StackEvent, account, key_in(stack_id, stack.events))
-    at = at if last is None else max(at, last.at + _MILLISECOND)
+    at = at if last is None else max(at, last.at + timedelta(milliseconds=1))
     logical_id = resource.logical_id if resource else stack.name
     stamp = iso(at, "milliseconds")
     given = mapped(shown, as_text, of=object)

@@ -26,7 +26,6 @@ _AUTHORITY_DAYS = 30 * 365  # longer than the account's clock can be moved
 # The longest that browsers accept (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
 _SERVER_DAYS = 398
 _EARLIER = timedelta(days=1)
-_ORGANIZATION = "stslab sandbox"
 _LONGEST_COMMON_NAME = 64
 _USES = """
     digital_signature content_commitment key_encipherment data_encipherment key_agreement
@@ -142,7 +141,7 @@ def certificate(
 ) -> bytes:
     """A certificate (PEM) with these extensions, critical or not; self-signed without ``above``."""
     real = datetime.now(UTC)  # other tools go by the machine's clock
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION)]
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "stslab sandbox")]
     if len(name) <= _LONGEST_COMMON_NAME:  # the alternative name has a longer host name
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
     subject, signer = x509.Name(attributes), _key(above) if above else key
