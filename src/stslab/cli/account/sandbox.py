@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from stslab.cli.commands import LazyGroup
-from stslab.cli.failures import for_same_run
+from stslab.cli.failures import for_same_run, writing
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
@@ -257,7 +257,6 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
     It works while the account is in use. The file holds the account's secret keys, and only
     you may read it: give it only to people who may use them.
     """
-    from stslab.cli.failures import writing
     from stslab.sandbox.server import exchange
 
     with writing(file, SandboxError):
