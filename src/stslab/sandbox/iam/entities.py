@@ -15,7 +15,8 @@ from stslab.sandbox.state.snapshot import Named, Transaction, View
 
 T = TypeVar("T", bound=lookups.Entity)
 _MOST = lookups.QUOTAS["TagsPerResource"]
-_nothing = partial(faults.invalid_input, "Error occurred while validating input. ")
+_NOTHING = "Error occurred while validating input. "  # of a user or a role; of others, _NO_TAGS
+_NO_TAGS = "The provided tag {} must not be null/empty."
 
 
 def _delete(kind: type[Named], tx: Transaction, request: ApiRequest) -> None:
@@ -81,7 +82,8 @@ def _without(
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     new = given(request)
     if not new:
-        raise _nothing()
+        of_identity = kind in (User, Role)
+        raise faults.invalid_input(_NOTHING if of_identity else _NO_TAGS.format("map"))
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:
@@ -92,7 +94,7 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     keys = request.params["TagKeys"]
     if not keys and kind not in (User, Role):
-        raise _nothing()
+        raise faults.invalid_input(_NO_TAGS.format("keys"))
     holder, kept = _without(tx, kind, request, keys)
     tx.put(replace(holder, tags=kept))
 
