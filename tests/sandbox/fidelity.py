@@ -42,6 +42,7 @@ _PAGES = {
     "backlot": "S3's answers as measured on September 29, 2026: brekkylab/backlot, tests/test_s3.py",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
     "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
+    "twice": "public suite that is run on S3: justincormack/argmin, headers.rs",
     "told": "Error responses (S3); scality/Arsenal#2596, versity/versitygw#1161",
     "components": "Error responses (S3); versity/versitygw's suite, sigv4_auth.go",
     "pasted": "reports of users of AWS: aws/aws-sdk-go#289, boto/boto3#2280",

@@ -1,8 +1,9 @@
 """Finds a request's operation and parameters; an ambiguous request is refused."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
 from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.signing.signature import FORM
+from stslab.structures import beside
 
 _MAX_PAIRS = 10_000
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
@@ -92,7 +94,9 @@ def _form(http: HttpRequest) -> Pairs:
 # -- parameters by the shape of the operation's input ---------------------------------------
 
 _MAX_DEPTH = 32
-_DIGITS = 8  # of an entry's number: no list is longer
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # of a list's entry
+_MOST_SKIPPED = 10  # of a list's entries, from one that is given to the next
+_WRONG_ENTRY: Mapping[str, str] = beside(__file__, "entries.yaml")
 _INTEGERS = range(-(2**31), 2**31)  # AWS reads no others
 _VALUE = ""  # the key under which a node of the tree keeps its own value
 _Tree = dict[str, Any]
@@ -106,7 +110,7 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
     root: _Tree = {}
     for name, value in pairs:
         node = root
-        for part in name.split(".", _MAX_DEPTH):
+        for part in re.sub(r"\.0+(?=[0-9]+(\.|$))", ".", name).split(".", _MAX_DEPTH):
             node = node.setdefault(part or "?", {})
         node[_VALUE] = value
     return root
@@ -117,10 +121,9 @@ def _parse(shape: operations.Shape, node: _Tree) -> object:
     kind, text = shape.type_name, node.get(_VALUE, "")
     if kind == "structure":
         return _structure(shape, node)
-    if kind == "list":  # in the order of the entries' numbers, which may have gaps
-        node = node.get(shape.member.serialization.get("name", "member"), {})
-        numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
-        return [_parse(shape.member, node[key]) for key in sorted(numbers, key=int)]
+    if kind == "list":
+        name = shape.member.serialization.get("name", "member")
+        return _entries(shape.member, node.get(name, {}))
     if kind not in ("boolean", "integer"):
         return text
     with suppress(ValueError):
@@ -129,6 +132,21 @@ def _parse(shape: operations.Shape, node: _Tree) -> object:
         if text.isascii() and text.lstrip("+-").isdigit() and (number := int(text)) in _INTEGERS:
             return number
     raise ApiFault("MalformedInput", "" if text else "missing value for decimal type")
+
+
+def _entries(member: operations.Shape, node: _Tree) -> list[object]:
+    """A list's entries up to the last number; a structure without a number is the only one."""
+    numbers = sorted(int(key) for key in node if _NUMBER.fullmatch(key))
+    other = next((key for key in node if key and not _NUMBER.fullmatch(key)), "")
+    if other and member.type_name == "structure" and other[0] not in "-0":
+        return [_structure(member, node)]
+    gaps = (after - before for before, after in pairwise([1, *numbers]))
+    skipped = next((gap for gap in gaps if gap > _MOST_SKIPPED), 0)
+    if other or skipped:
+        wrong = _WRONG_ENTRY.get(other[:1], _WRONG_ENTRY["a word"])
+        raise ApiFault("MalformedInput", wrong.format(other or skipped))
+    last = max(numbers, default=0)
+    return [_parse(member, node.get(str(number), {})) for number in range(1, last + 1)]
 
 
 def _structure(shape: operations.Shape, node: _Tree) -> dict[str, object]:

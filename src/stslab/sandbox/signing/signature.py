@@ -77,7 +77,7 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     if ("authorization" in headers) + v4_query + v2_query > 1:
         raise invalid_argument(SAYS["auth twice"], "Authorization", headers.get("authorization"))
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
-        raise invalid_argument("The header was sent more than once.", name, "")
+        raise fault("NotImplemented", Header=name if "-" in name else name.title())
     if v4_query:
         return s3.verify_query(request, headers, context)
     if v2_query:
