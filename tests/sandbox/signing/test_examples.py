@@ -271,6 +271,25 @@ def test_unsigned_chunks(end, trailers):
     assert found.header("x-amz-checksum-crc32") == ("NhCmhg==" if trailers else "")
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("gzip", "gzip"),
+        ("aws-chunked", ""),
+        ("aws-chunked,gzip", "gzip"),
+        ("aws-chunked, gzip", "gzip"),
+        ("gzip, aws-chunked", "gzip"),
+        ("gzip,aws-chunked,br", "gzip,br"),
+        ("gzip, aws-chunked, br", "gzip, br"),
+    ],
+)
+def test_the_encoding_of_chunks_is_not_the_content_s(sent: str, kept: str) -> None:
+    """justincormack/argmin, test_signed_chunked_put_strips_aws_chunked_content_encoding_variants."""
+    headers = {"Content-Encoding": sent, "x-amz-decoded-content-length": "5", "x-amz-trailer": ""}
+    request = signed("s3-header", method="PUT", path="/b/k", body=_CHUNK, headers=headers)
+    assert authenticator().authenticate(request).request.header("content-encoding") == kept
+
+
 def test_unsigned_chunks_of_nobody():
     """S3's answer: versity/versitygw's suite, PublicBucket_signed_streaming_payload."""
     mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -171,8 +171,8 @@ def with_payload(
 
 def _encoding(headers: Headers) -> Headers:
     """The encodings of the content without that of its chunks, if there are others."""
-    encodings = (one.strip() for one in headers.get("content-encoding", "").split(","))
-    kept = ", ".join(one for one in encodings if one != "aws-chunked")
+    encodings = headers.get("content-encoding", "").split(",")
+    kept = ",".join(one for one in encodings if one.strip() != "aws-chunked").strip()
     return {"content-encoding": kept} if kept else {}
 
 
