@@ -256,6 +256,8 @@ class _Run:
             self._scope[name] = found[1]
         tells = resolve(step.get("tells", {}), self._scope)
         assert {name: answer.get(name) for name in tells} == tells, answer
+        there = [name for name, value in tells.items() if value is not None]
+        assert [name for name in answer if name in there] == there, "in another order"
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])
         _check_headers(answered, step)

@@ -140,8 +140,8 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
         raise fault("InvalidRequest", SAYS["checksum mode"].format(kind))
     parts = tuple(_requested_parts(upload, wanted))
     if small := next((part for part in parts[:-1] if part.size < _SMALLEST), None):
-        named = {"PartNumber": small.number, "ETag": small.etag, "ProposedSize": small.size}
-        raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
+        sizes = {"ProposedSize": small.size, "MinSizeAllowed": _SMALLEST}
+        raise fault("EntityTooSmall", extra=sizes, PartNumber=small.number, ETag=small.etag)
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     new_id = versions.new_id(request, bucket) if upload.current is None else upload.draft.version_id
     version = replace(

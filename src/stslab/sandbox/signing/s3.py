@@ -186,8 +186,9 @@ def sent_at(headers: Headers, context: Context) -> datetime:
     if time is None or time.timestamp() < 0:  # there is none before 1970
         raise fault("AccessDenied", SAYS["no date"])
     if abs(now - time) > canonical.MAX_SKEW:
-        most = {"MaxAllowedSkewMilliseconds": str(int(canonical.MAX_SKEW.total_seconds() * 1000))}
-        raise fault("RequestTimeTooSkewed", extra=most, RequestTime=date, ServerTime=iso(now))
+        most = canonical.MAX_SKEW // timedelta(milliseconds=1)
+        told = {"RequestTime": date, "ServerTime": iso(now), "MaxAllowedSkewMilliseconds": most}
+        raise fault("RequestTimeTooSkewed", extra=told)
     return time
 
 
@@ -233,7 +234,8 @@ def mismatch(claim: Claim, further: Sequence[str], to_sign: str, signature: str)
     ``further`` is the canonical request, which Version 2 lacks. Unlike S3's answer, this one does
     not show the session token in them.
     """
-    extra = {"AWSAccessKeyId": claim.credential.access_key_id, "SignatureProvided": signature}
+    key_id = claim.credential.access_key_id
+    extra = {"AWSAccessKeyId": key_id, "StringToSign": "", "SignatureProvided": signature}
     secrets = {claim.token, quote(claim.token, safe="-_.~")} - {""}
     for name, text in zip(("StringToSign", "CanonicalRequest"), (to_sign, *further), strict=False):
         for secret in secrets:
