@@ -201,7 +201,7 @@ _PLACE: Final = re.compile(
     r"(?!iam:[^:]*:(?!aws$)[a-z-]+$)[^:]+:(?![^:]*--)[\w*?-]*:(?:[0-9]{12}|[a-z-]*|.*[*?].*)"
 )
 # A service, perhaps with a Region, and then with an account.
-_PARTIAL: Final = re.compile(r"^arn:[^:]+:[^:*?\s]+(:([a-z]+(-[a-z]+)+-\d)?(:(\d{12})?)?)?\Z")
+_PARTIAL: Final = re.compile(r"^arn:[^:]+:[^:*?\s]+(:([a-z]+(-[a-z\d]+)+)?(:(\d{12})?)?)?\Z")
 _VARIABLE: Final = re.compile(r"\$\{[\w-]+:[^:{}]+\}")
 _NO_PATH: Final = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '
@@ -295,12 +295,13 @@ def _broken(text: str) -> str:
     whole = len(parts) > ARN_SEPARATORS
     if start != "arn" and (not partition or _PARTITION.fullmatch(partition)):
         return f'Resource {text} must be in ARN format or "*".'
-    if start != "arn":  # which the message puts before all that follows the first colon
-        text = f"arn:{text.partition(':')[2]}{':*' * (ARN_SEPARATORS + 1 - len(parts))}"
+    ends = whole or text.endswith("*")
+    # The message puts "arn" before all that follows the first colon, and adds the missing parts.
+    text = f"arn:{text.partition(':')[2]}{':*' * (ARN_SEPARATORS + 1 - len(parts))}"
     if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
     there = _PLACE.fullmatch(f"{service}:{region}:{account}")
-    if not there or not (whole or text.endswith("*")):
+    if not there or not ends:
         return _LEGACY_PARSING
     bucket = service == "s3" and not (whole and "/" in parts[-1])
     if region.strip("*?") and (bucket or service in ("iam", "route53")):
