@@ -7,15 +7,23 @@ from types import UnionType
 
 import msgspec
 
-from stslab.sandbox.cloudformation.resources.work import BadProperties
+from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.work import Refused
 from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.structures import beside
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    says: str
+    having: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+
+
 class _File(msgspec.Struct, frozen=True):
     types: Mapping[str, Mapping[str, object]]
     parts: Mapping[str, Mapping[str, str]]
+    refused: Mapping[str, list[_Refusal]]
     patterns: Mapping[str, str]
 
 
@@ -110,6 +118,9 @@ _KINDS: Mapping[str, tuple[str, type | UnionType, Callable[[Value], Value]]] = {
 
 def renamed(part: str, given: Properties) -> Properties:
     """An object as a service's call takes it, with its members at the places in ``as``."""
+    for rule in FILE.refused.get(part, ()):
+        if given.keys() >= rule.having and given.keys().isdisjoint(rule.lacking):
+            raise Refused("s3", ApiFault("CfnInvalidRequest", rule.says))
     result: dict[str, Value] = {}
     for name, value in given.items():
         kind, *words = PARTS[part][name].split()
@@ -120,7 +131,5 @@ def renamed(part: str, given: Properties) -> Properties:
         inner = result
         for step in path:
             inner = inner.setdefault(step, {})
-        if last.removesuffix("[]") in inner:
-            raise BadProperties(f"{name} can't be specified together with another form of it")
         inner[last.removesuffix("[]")] = [new] if last.endswith("[]") else new
     return result

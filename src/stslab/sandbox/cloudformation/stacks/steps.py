@@ -84,7 +84,8 @@ def attempt(job: Job, step: Step) -> str:
 
 
 def _service_error(refused: Refused, resource: StackResource) -> str:
-    code, request = _CODES.get(refused.code, _GENERAL), str(uuid.uuid4())
+    code = _CODES.get(refused.message, _CODES.get(refused.code, _GENERAL))
+    request = str(uuid.uuid4())
     kind, name = resource.type, resource.properties.get(TYPES[resource.type].name_property)
     if (kind, code) == ("AWS::S3::Bucket", "AccessDenied"):  # whose handler tells no denials
         code = _GENERAL
