@@ -13,11 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stslab.errors import (
-    JournalError,
-    StateFolderError,
-)
-from stslab.runner.journal import store
+from stslab.errors import JournalError, StateFolderError
+from stslab.runner.journal import records, store
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     CheckRecord,
@@ -184,6 +181,13 @@ def test_what_was_read_is_whole_wherever_an_interrupt_came(filled):
         assert past.saved() == whole.saved()
         assert past.profiles() == whole.profiles()
     assert interrupted > 50
+
+
+@pytest.mark.parametrize("look", [lambda one: one.runs(), lambda one: one.past("r1").recorded()])
+def test_ctrl_c_while_records_are_read_is_no_damage(look, filled, monkeypatch):
+    monkeypatch.setattr(records, "sealed", Mock(side_effect=KeyboardInterrupt))
+    with Journal(filled) as journal, pytest.raises(KeyboardInterrupt):
+        look(journal)
 
 
 def test_one_write_is_one_transaction(path):

@@ -37,8 +37,8 @@ from stslab.vocabulary import Gate, PolicyKind
 
 def follow(*, every: bool, as_json: bool) -> None:
     stopped = threading.Event()
-    # A KeyboardInterrupt inside a callback of SQLite would be lost; and in this thread set() could
-    # wait without end for the wait() that it interrupts.
+    # Ctrl-C ends no look halfway. In this thread set() could wait without end for the wait() that
+    # it interrupts.
     before = signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=stopped.set).start())
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)

@@ -42,19 +42,18 @@ _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in records.BODIES.items()}
 _ENCODE = Encoder(enc_hook=str).encode  # unknown types become their text
 _PROVED_AGAIN = (records.CheckRecord, records.Entered, records.StageRecord)
-# A record is intact if it follows the record that it was sealed with.
-_WHOLE = """
+# Each record with the seal before it. A function of ours in the query would lose a Ctrl-C.
+_WITH_SEALS = """
 SELECT one.run, one.number, one.kind, one.at, one.body, one.seal,
-  (before.number IS NOT NULL OR one.number = 1) AND one.seal = sealed(
-    one.run, coalesce(before.seal, ''), one.number, one.kind, one.at, one.body)
+  CASE one.number WHEN 1 THEN '' ELSE before.seal END
 FROM records one
 LEFT JOIN records before ON before.run = one.run AND before.number = one.number - 1
 WHERE one.kind IN (SELECT value FROM json_each(?))
 """
-_PAST = f"{_WHOLE} AND one.run = ? AND one.number > ? ORDER BY one.number"
+_PAST = f"{_WITH_SEALS} AND one.run = ? AND one.number > ? ORDER BY one.number"
 _NEWEST = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC LIMIT ?"
 _ENTERED = "SELECT DISTINCT run FROM records WHERE kind = 'entered'"
-_RUNS = f"{_WHOLE} ORDER BY one.seq"
+_RUNS = f"{_WITH_SEALS} ORDER BY one.seq"
 _LINKS = "SELECT number, kind, at, body, seal FROM records WHERE run = ? ORDER BY number"
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
 _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
@@ -200,11 +199,13 @@ def _text(value: object) -> str:
     return _ENCODE(value).decode()
 
 
-def _record(_run: str, *columns: Any) -> Record:
-    *kept, whole = columns
-    if whole != 1:
+def _record(run: str, *columns: Any) -> Record:
+    """The record, if it follows the one that it was sealed with."""
+    *kept, before = columns
+    link = Link(*kept)
+    if before is None or link.seal != records.sealed(run, before, *link[:4]):
         raise ValueError("a record was changed")
-    return read(Link(*kept))
+    return read(link)
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -218,7 +219,6 @@ def _open(path: Path) -> sqlite3.Connection:
             new = _is_new(database, path)
             _write_ahead(database)
             database.execute("PRAGMA synchronous = FULL")
-            database.create_function("sealed", 6, records.sealed, deterministic=True)
             if new:
                 with database:
                     database.execute("BEGIN IMMEDIATE")
