@@ -57,6 +57,13 @@ def test_a_proof_has_no_link_to_the_details_of_a_denial(machine):
     assert proof == "User: u is not authorized to perform: iam:A. ..."
 
 
+def test_what_the_sdk_did_not_send_is_not_told_as_an_answer_of_aws(machine):
+    (claim,) = (one for one in machine.lab.stages[0].checkpoint if one.fails)
+    without, wrong = Refusal("NoCredentials", "no profile"), Refusal("Other", "no", 403)
+    assert checks._refused(claim, without, None).why.startswith("The SDK answered NoCredentials,")
+    assert checks._refused(claim, wrong, None).why.startswith("AWS answered Other,")
+
+
 def test_equal_values_of_a_proof_are_counted():
     data = {"Of": [["implicitDeny"] * 18, ["implicitDeny"] * 3]}
     assert compared("Of[0] == `[]`", data) == "Of = 18 times implicitDeny"

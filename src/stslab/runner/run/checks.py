@@ -223,7 +223,8 @@ class Checks:
 def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> _Try:
     right, wanted = refusal.code in check.fails, " or ".join(check.fails)
     should = f"{wanted} was expected" if wanted else "the call should succeed"
-    why = f"AWS answered {refusal.code}, where {should}"
+    who = "The SDK" if refusal.code == "NoCredentials" else "AWS"
+    why = f"{who} answered {refusal.code}, where {should}"
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
     message, request = in_short(refusal.message), refusal.request_id
