@@ -100,6 +100,16 @@ def test_an_action_in_the_query_and_in_the_body_is_refused(direct: Direct) -> No
     assert code_in(direct.handle(http)) == "InvalidQueryParameter"
 
 
+def test_a_number_with_many_zeros_before_it_holds_nobody_up(direct: Direct) -> None:
+    direct.user("ann")
+    entry = f"Tags.member.{300_000 * '0'}1"
+    body = action("TagUser", UserName="ann", **{f"{entry}.Key": "team", f"{entry}.Value": "a"})
+    assert direct.handle(signed(direct, "iam", body)).status == 200
+    ann = direct.record(User, "ann")
+    assert ann is not None
+    assert ann.tags == {"team": "a"}
+
+
 def test_an_action_in_a_header_is_ignored(direct: Direct) -> None:
     http = signed(direct, "iam", b"Version=2010-05-08", X_Amz_Target="IAM.DeleteUser")
     assert code_in(direct.handle(http)) == "MissingAction"

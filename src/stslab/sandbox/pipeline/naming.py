@@ -71,10 +71,9 @@ def _pairs(http: HttpRequest) -> Pairs:
     pairs = unsigned + _form(http)
     if len(pairs) > _MAX_PAIRS:
         raise ApiFault("InvalidQueryParameter", "The request has too many parameters.")
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ApiFault("InvalidQueryParameter", f"The parameter {twice} is given more than once.")
+    for one, other in pairwise(sorted(name for name, _ in pairs)):
+        if one == other:
+            raise ApiFault("InvalidQueryParameter", f"The parameter {one} is given more than once.")
     return pairs
 
 
@@ -110,8 +109,9 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
     root: _Tree = {}
     for name, value in pairs:
         node = root
-        for part in re.sub(r"\.0+(?=[0-9]+(\.|$))", ".", name).split(".", _MAX_DEPTH):
-            node = node.setdefault(part or "?", {})
+        for part in name.split(".", _MAX_DEPTH):
+            key = part.lstrip("0") or "0" if part.isdigit() else part or "?"  # 01 is 1
+            node = node.setdefault(key, {})
         node[_VALUE] = value
     return root
 

@@ -231,8 +231,8 @@ def _credential(text: str, code: str) -> canonical.Credential:
 def mismatch(claim: Claim, further: Sequence[str], to_sign: str, signature: str) -> ApiFault:
     """SignatureDoesNotMatch, with the texts that S3 signed, to compare with the client's.
 
-    ``further`` is the canonical request, which Version 2 lacks. Unlike S3's answer, this one does
-    not show the session token in them.
+    ``further`` is the canonical request, which Version 2 lacks. The members have S3's order;
+    but unlike S3's answer, they do not show the session token.
     """
     key_id = claim.credential.access_key_id
     extra = {"AWSAccessKeyId": key_id, "StringToSign": "", "SignatureProvided": signature}

@@ -100,9 +100,10 @@ class Bucket:
     def create(self, work: Work) -> None:
         """Create a bucket; one that exists is refused, though S3 accepts it in us-east-1."""
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
-        owned, opened = work.get("OwnershipControls"), work.get("PublicAccessBlockConfiguration")
-        at_once = acl != "Private" and not (owned and opened)  # which together would allow it
-        rule = ((owned or {}).get("Rules") or [{}])[0]
+        owned, blocked = work.get("OwnershipControls"), work.get("PublicAccessBlockConfiguration")
+        rules = owned["Rules"] if owned else [{"ObjectOwnership": None}]
+        # With both settings the ACL comes after them. Rules that are wrong are for S3 to refuse.
+        at_once = acl != "Private" and not (owned and blocked) and len(rules) == 1 and all(rules)
         mark = "-" if region in OLDEST_REGIONS else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
@@ -113,7 +114,7 @@ class Bucket:
             BucketNamespace=work.get("BucketNamespace"),
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
-            ObjectOwnership=rule.get("ObjectOwnership") if at_once else None,
+            ObjectOwnership=rules[0]["ObjectOwnership"] if at_once else None,
             **(_canned(acl, name) if at_once else {}),
         )
         work.attributes.update(
