@@ -143,8 +143,8 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, Val
         "aws:userid": it.user_id or f"{it.account}:{it.name}"
     },
     PrincipalKind.ROOT: lambda it: {"aws:userid": it.account},
-    PrincipalKind.SERVICE: lambda it: {
-        "aws:PrincipalType": "",
+    PrincipalKind.SERVICE: lambda it: {  # the type by a public record of S3's decisions
+        "aws:PrincipalType": PrincipalKind.SESSION.value,
         "aws:PrincipalArn": "",
         "aws:PrincipalIsAWSService": "true",
         "aws:PrincipalServiceName": it.arn,
