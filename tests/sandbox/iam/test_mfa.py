@@ -70,6 +70,17 @@ def test_clocks_may_differ_by_two_steps(seconds: int, works: bool) -> None:
     assert (spent is not None) is works
 
 
+@pytest.mark.parametrize(("steps", "works"), [(-3, False), (-2, True), (2, True), (3, False)])
+def test_a_clock_that_is_three_steps_off_or_less_is_not_taken_for_right(
+    steps: int, works: bool
+) -> None:
+    """A public record of AWS's answers: radkawar/stackd, testdata/aws/iam/mfa_verification.json."""
+    made, off, step = device(), timedelta(seconds=30 * steps), timedelta(seconds=30)
+    pair = {f"AuthenticationCode{n}": code(made, NOW + off + (n - 1) * step) for n in (1, 2)}
+    known, later = mfa.synchronised(made, pair, NOW), NOW + 4 * step
+    assert (mfa.accepted(known, code(made, later + off), later) is not None) is works
+
+
 def test_a_device_with_a_wrong_clock_works_after_it_was_synchronised() -> None:
     made = device()
     ahead = NOW + timedelta(hours=8)

@@ -52,8 +52,8 @@ def synchronised(device: MfaDevice, params: Params, now: datetime) -> MfaDevice:
     here = step_of(now) + device.drift
     for step in (here + off for off in _FAR if here + off > device.last_step):
         if code(device.seed, step) == codes[0] and code(device.seed, step + 1) == codes[1]:
-            drift = device.drift + step - here
-            return replace(device, last_step=step + 1, drift=0 if abs(drift) <= 1 else drift)
+            off = device.drift + step - here
+            return replace(device, last_step=step + 1, drift=0 if abs(off) <= _NEAR.stop else off)
     raise ApiFault("InvalidAuthenticationCode", "Authentication code for device is not valid.")
 
 

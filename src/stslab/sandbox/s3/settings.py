@@ -35,6 +35,7 @@ _MOST_ON_BUCKETS = 50
 _CHARACTER = r"(?:[\w+\-=.:/@]|[^\S\x00-\x1f\x85])"
 _KEY, _VALUE = re.compile(_CHARACTER + "{1,128}"), re.compile(_CHARACTER + "{0,256}")
 _FIELD = re.compile("(?:[^=%]|%[0-9A-Fa-f]{2})+(?:=(?:[^=%]|%[0-9A-Fa-f]{2})*)?")
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")  # characters that count twice, as in UTF-16
 _SYSTEM = "aws:"
 
 
@@ -57,8 +58,7 @@ def tags_of_set(
         tags[tag["Key"]] = tag["Value"]
     if not system.items() <= tags.items():
         raise fault("InvalidTag", "System Tags cannot be removed by requester")
-    others = {key: value for key, value in tags.items() if key not in system}
-    return {**system, **_checked(others, most)}
+    return {**system, **_checked(without(tags, *system), most)}
 
 
 def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
@@ -66,12 +66,13 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
     if len(tags) > most:
         raise fault("BadRequest", SAYS[f"tags of {kind}"].format(most))
     for key, value in tags.items():
-        if not _KEY.fullmatch(key):
+        if not _KEY.fullmatch(_BEYOND.sub(r"\g<0>\g<0>", key)):
             raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
-        if not _VALUE.fullmatch(value):
+        if not _VALUE.fullmatch(_BEYOND.sub(r"\g<0>\g<0>", value)):
             raise fault("InvalidTag", SAYS["tag value"], TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
-            raise fault("InvalidTag", SAYS[f"system tag of {kind}"], TagKey=key)
+            case = "" if key.startswith(_SYSTEM) else " in capitals"
+            raise fault("InvalidTag", SAYS[f"system tag of {kind}{case}"], TagKey=key)
     return tags
 
 
@@ -382,7 +383,6 @@ def _put_logging(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 READS: Reads = {name: partial(_read, *row) for name, row in _SHOWN.items()}
-WRITES: Writes = {
-    **{name: partial(_write, change) for name, change in _CHANGED.items()},
-    "PutBucketLogging": _put_logging,
+WRITES: Writes = {name: partial(_write, change) for name, change in _CHANGED.items()} | {
+    "PutBucketLogging": _put_logging
 }
