@@ -37,7 +37,7 @@ def remembered(most: int, longest: int = SHORT) -> Callable[[Callable[P, V]], Ca
 
 _SPECIAL: Final = re.compile(r"[*?]|\$\{[^{}]*\}")
 _WILDCARD: Final = re.compile(r"[*?]")
-_DEFAULT: Final = re.compile(r"(?P<key>[^,]*?)\s*,\s*'(?P<default>[^']*)'\s*")
+_DEFAULT: Final = re.compile(r"(?P<key>[^,]*),\s*'(?P<default>[^']*)'\s*")
 ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
 _READABLE: Final = 4096  # characters
 

@@ -5,7 +5,7 @@ import marshal
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Final
 
 import msgspec
@@ -98,8 +98,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; "Policy grammar notes": no element may be repeated."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twin = next(key for key in keys if keys.count(key) > 1)
+        twin = next(a for a, b in pairwise(sorted(key for key, _ in pairs)) if a == b)
         raise MalformedPolicy(SYNTAX, f"The element {twin!r} is there twice.")
     return members
 

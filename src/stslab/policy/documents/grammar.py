@@ -7,7 +7,6 @@ messages "Troubleshoot IAM policies". An error's hint says where.
 import json
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import filter as filter_names
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.catalogue import suggestions, table
 from stslab.policy.conditions import OPERATORS, Test, read_test
 from stslab.policy.documents.statement import Element, PrincipalElement, Statement
-from stslab.policy.patterns import ARN_SEPARATORS, remembered
+from stslab.policy.patterns import ARN_SEPARATORS, glob, no_value, remembered
 from stslab.structures import beside, listed
 from stslab.vocabulary import LATEST, LEGACY, PolicyKind
 
@@ -190,7 +189,7 @@ _PROVIDER: Final = re.compile(
 _SERVICE: Final = re.compile(
     r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal)"
 )
-_PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
+_PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}*?]*[*?][^:${}]*")
 # The usual form; a resource that does not match is examined more closely.
 _ARN: Final = re.compile(
     r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:(?![^:]*--)[\w*-]*:(?:[0-9]{12}|aws|\*|):.*",
@@ -198,7 +197,7 @@ _ARN: Final = re.compile(
 )
 # Service, Region, account: if it is not IAM, perhaps with a word, as in AWS's examples.
 _PLACE: Final = re.compile(
-    r"(?!iam:[^:]*:(?!aws$)[a-z-]+$)[^:]+:(?![^:]*--)[\w*?-]*:(?:[0-9]{12}|[a-z-]*|.*[*?].*)"
+    r"(?!iam:[^:]*:(?!aws$)[a-z-]+$)[^:]+:(?![^:]*--)[\w*?-]*:(?:[0-9]{12}|[a-z-]*|[^*?\n]*[*?].*)"
 )
 # A service, perhaps with a Region, and then with an account.
 _PARTIAL: Final = re.compile(r"^arn:[^:]+:[^:*?\s]+(:([a-z]+(-[a-z\d]+)+)?(:(\d{12})?)?)?\Z")
@@ -213,7 +212,7 @@ _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
 _OTHER: Final = "assumed-role|contextProvider|delegation-request|role-template"
 _OF_IAM: Final = re.compile(rf"\*|root|(?:{_PATHS}|{_OTHER})/.*", re.DOTALL)
 # A wildcard in place of the service; in arn:* it stands for that too.
-_VAGUE: Final = re.compile(r"arn:(?:[^:]*:[^:]*[*?]|[^:]*[*?][^:]*$)")
+_VAGUE: Final = re.compile(r"arn:(?:[^:]*:[^:]*[*?]|[^:*?]*[*?][^:]*$)")
 _UNQUOTED: Final = (int, float)  # and bool: quotation marks are optional ("... language and JSON")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*(:.+)?", re.DOTALL)
 _OF_URL: Final = re.compile("https?://.*:", re.DOTALL)
@@ -233,7 +232,8 @@ def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Elem
     if not _ACTIONS.fullmatch(together) or len(lower) != number:
         _check_actions(together.split(_BETWEEN), number, kind)
     for each in together.split(_BETWEEN) if kind is _TRUST else ():
-        if each in ("*", "sts:*") or not filter_names(table("trusted"), each):
+        named = glob(each, variables=False)
+        if each in ("*", "sts:*") or not any(named.matches(o, no_value) for o in table("trusted")):
             near = suggestions(each, table("trusted"))
             meant = f": did you mean {near[0]}?" if near else ""
             raise MalformedPolicy(_says()["other actions"], meant)

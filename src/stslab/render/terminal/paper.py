@@ -299,7 +299,7 @@ def draws_over(console: Console) -> bool:
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
 _CODE = "    "
 _FENCE = re.compile(r"^```.*\n((?:.*\n)*?)```$", re.MULTILINE)
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
+_LINK = re.compile(r"\[([^\[\]]*)\]\(([^)]*)\)")
 _STRESS = re.compile(r"(?<![\w:/*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?![\w*])")
 _MARKUP = re.compile(r"\*\*|__|`|^#+ +", re.MULTILINE)
 

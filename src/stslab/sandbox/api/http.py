@@ -20,7 +20,7 @@ MAX_BODY = 256 * 1024 * 1024
 _MAX_CHUNK_LINE = 1024
 
 _REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (/[!-\"$-~\x80-\xff]*) HTTP/(\d)\.(\d)\r\n")
-_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -113,7 +113,7 @@ def _headers(stream: Reader) -> Pairs:
         match = _HEADER.fullmatch(line.decode("latin-1"))
         if not match:
             raise _unread("A header can't be read.")
-        headers.append((match[1], match[2].rstrip(" \t")))
+        headers.append((match[1], match[2].strip(" \t")))
 
 
 def _framed(request: HttpRequest, minor: int) -> Head:

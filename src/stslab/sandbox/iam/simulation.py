@@ -44,7 +44,7 @@ _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Gro
 _NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no caller is given
 _OF_NOBODY = dict.fromkeys(("aws:principalarn", "aws:principalisawsservice", "aws:username"), ())
 _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\\x00-\x1f]|\\.)*)')
-_VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
+_VARIABLE = re.compile(r"\$\{([^{}?*$,]+)(?:[?*$,][^{}]*)?\}")
 _reads_binary = OPERATORS["binaryequals"].reads
 _FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "numeric": (lambda text: text == text.strip() and number(text) is not None, "numeric format"),
@@ -151,14 +151,12 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> An
 
     decisions = [decided(resource) for resource in resources]
     each = [_specific(simulation, decision) for decision in decisions]
-    matched: list[Answer] = []
-    for one in each:
-        matched += [row for row in one["MatchedStatements"] if row not in matched]
+    matched = {repr(row): row for one in each for row in one["MatchedStatements"]}
     general: Answer = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
-        "MatchedStatements": matched,
+        "MatchedStatements": [*matched.values()],
         "MissingContextValues": sorted({key for r in each for key in r["MissingContextValues"]}),
     }
     if policies.boundaries:

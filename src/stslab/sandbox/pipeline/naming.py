@@ -140,8 +140,7 @@ def _entries(member: operations.Shape, node: _Tree) -> list[object]:
     other = next((key for key in node if key and not _NUMBER.fullmatch(key)), "")
     if other and member.type_name == "structure" and other[0] not in "-0":
         return [_structure(member, node)]
-    gaps = (after - before for before, after in pairwise([1, *numbers]))
-    skipped = next((gap for gap in gaps if gap > _MOST_SKIPPED), 0)
+    skipped = next((b - a for a, b in pairwise([1, *numbers]) if b - a > _MOST_SKIPPED), 0)
     if other or skipped:
         wrong = _WRONG_ENTRY.get(other[:1], _WRONG_ENTRY["a word"])
         raise ApiFault("MalformedInput", wrong.format(other or skipped))

@@ -204,7 +204,7 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
 
 def _key_arn(key: str, region: str, owner: str) -> str:
     """The ARN of a KMS key of an account. Each alias stands for a key of its own."""
-    if alias := re.fullmatch("(?:arn:aws:kms:(.+):(.+):)?(alias/.+)", key):
+    if alias := re.fullmatch("(?:arn:aws:kms:([^:]+):([^:]+):)?(alias/.+)", key):
         region, owner = alias[1] or region, alias[2] or owner
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{owner}/{alias[3]}"))
     return key if key.startswith("arn:") else f"arn:aws:kms:{region}:{owner}:key/{key}"

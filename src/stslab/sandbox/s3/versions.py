@@ -7,7 +7,7 @@ purpose bucket"; S3 API Reference, "PutObject".
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def told_id(version: ObjectVersion) -> str | None:
 
 def _plain(value: str) -> str:
     """A value of metadata without the encoding of RFC 2047, if it has that."""
-    with suppress(HeaderParseError, LookupError, UnicodeError):
+    with suppress(MessageError, LookupError, UnicodeError):
         return str(make_header(decode_header(value))) if "=?" in value else value
     return value
 

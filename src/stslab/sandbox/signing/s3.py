@@ -76,7 +76,7 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     credential = _credential(parameters["X-Amz-Credential"], QUERY)
     if credential.date != (date := stamp(time)[:8]):
         raise fault(QUERY, SAYS["query of another day"].format(credential.date, date))
-    signed = tuple(parameters["X-Amz-SignedHeaders"].split(";"))
+    signed = tuple(dict.fromkeys(parameters["X-Amz-SignedHeaders"].split(";")))
     token = headers.get(canonical.TOKEN) or parameters.get("X-Amz-Security-Token", "")
     claim = Claim(credential, signed, parameters["X-Amz-Signature"], time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED

@@ -220,7 +220,7 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
     credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
         raise s3.unlogged(_INCOMPLETE, _SAYS["credential"], fields["Credential"])
-    signed = tuple(fields["SignedHeaders"].split(";"))
+    signed = tuple(dict.fromkeys(fields["SignedHeaders"].split(";")))
     return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
 

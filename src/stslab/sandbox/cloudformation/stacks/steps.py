@@ -85,15 +85,14 @@ def attempt(job: Job, step: Step) -> str:
 
 def _service_error(refused: Refused, resource: StackResource) -> str:
     code = _CODES.get(refused.message, _CODES.get(refused.code, _GENERAL))
-    request = str(uuid.uuid4())
     kind, name = resource.type, resource.properties.get(TYPES[resource.type].name_property)
     if (kind, code) == ("AWS::S3::Bucket", "AccessDenied"):  # whose handler tells no denials
         code = _GENERAL
     if refused.code in _OWN and (refused.service == "s3" or kind in NAMED):
         own = _OWN[refused.code].format(type=kind, name=name, message=refused.message)
         return _handler_error(own, code)
-    if refused.service == "s3":
-        request = f"{secrets.token_hex(8).upper()}, Extended Request ID: {S3_HOST_ID}"
+    of_s3 = f"{secrets.token_hex(8).upper()}, Extended Request ID: {S3_HOST_ID}"
+    request = of_s3 if refused.service == "s3" else uuid.uuid4()
     trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
     told = f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)"
     if _TAGGING.search(refused.message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import regex
 
 VALUE_LIMIT = 4096
+_MOST_COPIES = 10_000  # of a part of a pattern, which `regex` makes for groups that are repeated
 """The maximum size of a value, in bytes ("AWS CloudFormation quotas")."""
 MASK = "****"
 """The shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)."""
@@ -59,7 +61,7 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         pattern = declared.get("AllowedPattern", "")
         try:
             _compiled(pattern)
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
             raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
         if "Default" in declared:
             _check_value(name, default, declared)
@@ -69,6 +71,9 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
     r"""A pattern as Java reads it: ``\w`` is ASCII, and a hyphen right after it is one."""
     import regex  # 25 ms
 
+    repeated = re.findall(r"\)\s*(?:\+|\{\s*(\d+))", pattern)
+    if math.prod(max(int(count or 2), 2) for count in repeated) > _MOST_COPIES:
+        raise ValueError(pattern)
     try:
         return regex.compile(re.sub(r"(\\[dswDSW])-", r"\1\\-", pattern), regex.ASCII | regex.V1)
     except regex.error as error:

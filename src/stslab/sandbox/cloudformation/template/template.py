@@ -85,7 +85,7 @@ def _parse_yaml(text: str, refusal: str = "") -> Value:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):  # !!bool 1
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, ArithmeticError, LookupError):
         place = ""
     raise invalid(f"Template format error: {refusal or f'YAML not well-formed.{place}'}")
 

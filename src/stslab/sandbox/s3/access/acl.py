@@ -37,7 +37,7 @@ PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
 _MOST_GRANTS = 100
 HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
 _NAMES = {"CanonicalUser": "ID", "Group": "URI", "AmazonCustomerByEmail": "EmailAddress"}
-_GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
+_GRANTEE = re.compile(r"\s*((?i:id|uri|emailaddress))\s*=\s*(?!\s)\"?([^\",]*)(?:\"\s*)?")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
