@@ -19,7 +19,7 @@ SECRET_KEYS = frozenset(Path(__file__).with_name("redaction.txt").read_text("asc
 
 
 _NAMED = re.compile(
-    r"(?i)((?:secret|token|password)\w{0,40}['\"]?\s*[:=>]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,)}]+)"
+    r"(?i)((?:secret|token|password)\w{0,200}['\"]?\s*[:=>]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,)}]+)"
 )
 
 

@@ -240,6 +240,7 @@ def tampered(path, statement: str, *values: object) -> None:
         ("DELETE FROM records WHERE kind = 'found'", 4),
         ("DELETE FROM records WHERE kind = 'begun'", 1),
         ("UPDATE records SET number = 9 WHERE kind = 'check'", 6),
+        ("UPDATE records SET number = 0 WHERE kind = 'check'", 1),
         ("UPDATE records SET run = 'r2'", 1),
         ("UPDATE records SET seal = upper(seal) WHERE kind = 'intent'", 2),
     ],

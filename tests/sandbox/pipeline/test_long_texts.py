@@ -54,9 +54,16 @@ def test_a_pattern_that_would_fill_the_memory_is_refused(nested: str) -> None:
         parameters.check_declarations(declared)
 
 
-def test_a_usual_pattern_of_addresses_is_taken() -> None:
-    part = r"([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-    pattern = rf"({part}\.){{3}}{part}(/([0-9]|[1-2][0-9]|3[0-2]))"
-    parameters.check_declarations(
-        {"P": {"Type": "String", "AllowedPattern": pattern, "Default": "10.0.0.0/8"}}
-    )
+USUAL = [
+    r"(([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}[0-9]{1,3}(/([0-9]|[1-2][0-9]|3[0-2]))",
+    "|".join(
+        rf"([0-9a-fA-F]{{1,4}}:){{1,{7 - n}}}(:[0-9a-fA-F]{{1,4}}){{1,{n}}}" for n in range(1, 7)
+    ),
+    "-".join([r"(\w+)+"] * 14),
+    r"([a-z0-9]{3}){1000}",
+]
+
+
+@pytest.mark.parametrize("pattern", USUAL)
+def test_a_usual_pattern_is_taken(pattern: str) -> None:
+    parameters.check_declarations({"P": {"Type": "String", "AllowedPattern": pattern}})

@@ -45,7 +45,7 @@ _PROVED_AGAIN = (records.CheckRecord, records.Entered, records.StageRecord)
 # Each record with the seal before it. A function of ours in the query would lose a Ctrl-C.
 _WITH_SEALS = """
 SELECT one.run, one.number, one.kind, one.at, one.body, one.seal,
-  CASE one.number WHEN 1 THEN '' ELSE before.seal END
+  coalesce(before.seal, CASE one.number WHEN 1 THEN '' END)
 FROM records one
 LEFT JOIN records before ON before.run = one.run AND before.number = one.number - 1
 WHERE one.kind IN (SELECT value FROM json_each(?))

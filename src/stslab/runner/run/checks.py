@@ -223,8 +223,7 @@ class Checks:
 def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> _Try:
     right, wanted = refusal.code in check.fails, " or ".join(check.fails)
     should = f"{wanted} was expected" if wanted else "the call should succeed"
-    who = "The SDK" if refusal.code == "NoCredentials" else "AWS"
-    why = f"{who} answered {refusal.code}, where {should}"
+    why = f"{'AWS' if refusal.status else 'The SDK'} answered {refusal.code}, where {should}"
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
     message, request = in_short(refusal.message), refusal.request_id

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from stslab.redaction import HIDDEN
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
+from stslab.sandbox.api.http import MAX_HEADERS
 from stslab.sandbox.api.identifiers import is_session_token
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums, chunks
@@ -76,7 +77,7 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     credential = _credential(parameters["X-Amz-Credential"], QUERY)
     if credential.date != (date := stamp(time)[:8]):
         raise fault(QUERY, SAYS["query of another day"].format(credential.date, date))
-    signed = tuple(dict.fromkeys(parameters["X-Amz-SignedHeaders"].split(";")))
+    signed = tuple(parameters["X-Amz-SignedHeaders"].split(";", MAX_HEADERS))
     token = headers.get(canonical.TOKEN) or parameters.get("X-Amz-Security-Token", "")
     claim = Claim(credential, signed, parameters["X-Amz-Signature"], time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED

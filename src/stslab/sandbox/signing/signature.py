@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.http import BAD_ESCAPE, bucket_in_host, parse_query
+from stslab.sandbox.api.http import BAD_ESCAPE, MAX_HEADERS, bucket_in_host, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, chunks, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
@@ -220,7 +220,7 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
     credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
         raise s3.unlogged(_INCOMPLETE, _SAYS["credential"], fields["Credential"])
-    signed = tuple(dict.fromkeys(fields["SignedHeaders"].split(";")))
+    signed = tuple(fields["SignedHeaders"].split(";", MAX_HEADERS))
     return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import regex
 
 VALUE_LIMIT = 4096
-_MOST_COPIES = 10_000  # of a part of a pattern, which `regex` makes for groups that are repeated
 """The maximum size of a value, in bytes ("AWS CloudFormation quotas")."""
 MASK = "****"
 """The shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)."""
@@ -71,9 +70,10 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
     r"""A pattern as Java reads it: ``\w`` is ASCII, and a hyphen right after it is one."""
     import regex  # 25 ms
 
-    repeated = re.findall(r"\)\s*(?:\+|\{\s*(\d+))", pattern)
-    if math.prod(max(int(count or 2), 2) for count in repeated) > _MOST_COPIES:
-        raise ValueError(pattern)
+    for ends in re.findall(r"(?:\)[+{][\d,}+?]*)+", pattern):  # of repeated groups, which it copies
+        copies = math.prod(max(int(times or 2), 2) for times in re.findall(r"[+{](\d*)", ends))
+        if copies * len(pattern) > 128 * VALUE_LIMIT:
+            raise ValueError(pattern)
     try:
         return regex.compile(re.sub(r"(\\[dswDSW])-", r"\1\\-", pattern), regex.ASCII | regex.V1)
     except regex.error as error:
