@@ -22,9 +22,9 @@ def known(operator: str) -> conditions.Test:
     return test
 
 
-def holds(operator, wanted, context, *, key="x:k", variables=True):
+def holds(operator, wanted, context, *, key="x:k", variables=True, denies=False):
     values = [wanted] if isinstance(wanted, str) else wanted
-    condition = Condition(known(operator), key, values, variables=variables)
+    condition = Condition(known(operator), key, values, variables=variables, denies=denies)
     return condition.holds(Context(Request(ALICE, "s3:GetObject", "*", context)))
 
 
@@ -214,6 +214,13 @@ def test_tags_that_differ_only_in_case_are_several_values_of_one_key():
         assert holds("ForAnyValue:StringEquals", "2", twins, key=key)
     same = {"aws:ResourceTag/ec2": "1", "aws:ResourceTag/EC2": "1"}
     assert holds("StringEquals", "1", same, key="aws:ResourceTag/Ec2")
+
+
+def test_where_a_value_is_not_an_arn_a_deny_holds_unless_the_requests_is_none_either():
+    for operator in ("ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"):
+        for found, expected in (("arn:aws:iam::1:user/alice", True), ("alice", False)):
+            assert holds(operator, "nowhere", k(found), denies=True) is expected
+            assert not holds(operator, "nowhere", k(found))
 
 
 def test_in_the_older_version_variables_are_text():

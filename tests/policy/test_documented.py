@@ -4,7 +4,8 @@ A file has a ``source`` (the page's title), names (``names`` for ARNs, ``policie
 of statements, which cases refer to) and lists of cases, each with a ``why``:
 
 - ``conditions``: a ``condition`` (or ``op``, ``wants`` and the group's ``key``), the ``context``
-  (or ``has``), and whether it ``holds``: as an Allow and as a Deny.
+  (or ``has``), and whether it ``holds``: as an Allow and as a Deny; of a ``session`` policy if
+  that is its ``kind``.
 - ``decisions``: a request and policies, and what to ``expect``, with parts of the ``reason``;
   perhaps the ``gates`` that refused, and the condition ``keys`` that decided.
 - ``malformed`` and ``accepted``: documents of a ``kind``, which IAM refuses or takes.
@@ -28,7 +29,14 @@ from stslab.policy.findings import findings
 
 FOLDER = Path(__file__).parents[1] / "cases" / "policy"
 ALICE = "arn:aws:iam::111122223333:user/alice"
+SESSION = "arn:aws:sts::111122223333:assumed-role/porter/alice"
 ANYTHING = {"Action": "*", "Resource": "*"}
+HOLDS = {
+    True: ("Allowed", "ExplicitlyDenied"),
+    False: ("ImplicitlyDenied", "Allowed"),
+    "in a Deny": ("ImplicitlyDenied", "ExplicitlyDenied"),
+}
+"""The decisions with the condition in an Allow, and in a Deny."""
 SHORT = {
     "identity": "identity_policies",
     "boundary": "permissions_boundaries",
@@ -91,16 +99,22 @@ def _one_condition(case: Mapping[str, Any]) -> dict[str, Any]:
 def check_condition(case: Mapping[str, Any]) -> None:
     condition = case["condition"] if "condition" in case else _one_condition(case)
     context = case.get("context", {case["key"]: case["has"]} if "has" in case else {})
-    request = {"principal": ALICE, "action": "s3:GetObject", "resource": "arn:aws:s3:::shop/a"}
     allow = {"Effect": "Allow", **ANYTHING}
+    request: dict[str, Any] = {
+        "principal": ALICE,
+        "action": "s3:GetObject",
+        "resource": "arn:aws:s3:::shop/a",
+    }
+    kind = case.get("kind", "identity")
+    if kind == "session":
+        request |= {"principal": SESSION, "identity_policies": [document([allow], {})]}
     as_allow, as_deny = (
         [{**allow, "Condition": condition}],
         [allow, {"Effect": "Deny", **ANYTHING, "Condition": condition}],
     )
-    expected = ("Allowed", "ExplicitlyDenied") if case["holds"] else ("ImplicitlyDenied", "Allowed")
-    for statements, wanted in zip((as_allow, as_deny), expected, strict=True):
+    for statements, wanted in zip((as_allow, as_deny), HOLDS[case["holds"]], strict=True):
         policy = {"Version": case.get("version", "2012-10-17"), "Statement": statements}
-        found = decide({**request, "context": context, "identity_policies": [policy]})
+        found = decide({**request, "context": context, SHORT[kind]: [policy]})
         assert found.get("decision") == wanted, found
 
 

@@ -36,7 +36,7 @@ class Operator(msgspec.Struct, frozen=True):
     reads: Reader
     wants: str
     variables: bool = False
-    unread: Comparison = lambda *_: False  # with a policy's value of the wrong type
+    unread: Comparison | None = lambda *_: False  # with a policy's value of the wrong type
     negated: bool = False
 
 
@@ -160,8 +160,8 @@ _POSITIVE: Final = (
     Operator("Bool", _boolean, "true or false", True, lambda found, _: found.lower() != "true"),
     Operator("BinaryEquals", _binary, "base-64 text"),
     Operator("IpAddress", _within, "an IP address or a CIDR range", unread=_outside),
-    Operator("ArnEquals", _arn, "an ARN", variables=True, unread=lambda *_: None),
-    Operator("ArnLike", _arn, "an ARN", variables=True, unread=lambda *_: None),
+    Operator("ArnEquals", _arn, "an ARN", variables=True, unread=None),
+    Operator("ArnLike", _arn, "an ARN", variables=True, unread=None),
     Operator("Null", lambda *_: None, "true or false"),  # tests whether there is a value
 )
 _NEGATED: Final = """
@@ -200,16 +200,20 @@ def read_test(written: str) -> Test | None:
 
 
 class Condition:
-    """One key of one operator, with the policy's values; ``variables``: some have variables."""
+    """One key of one operator, with the policy's values; ``variables``: some have variables.
 
-    __slots__ = ("_comparisons", "_key", "asks_presence", "key", "test", "values", "variables")
+    ``denies``: its statement is a Deny.
+    """
 
-    def __init__(self, test: Test, key: str, values: Sequence[str], *, variables: bool) -> None:
+    def __init__(
+        self, test: Test, key: str, values: Sequence[str], *, variables: bool, denies: bool = False
+    ) -> None:
         self.test = test
         self.key = key
         self.values = tuple(values)
         self.variables = variables and test.operator.variables and "${" in "".join(values)
         self._key = key.lower()
+        self._denies = denies
         self.asks_presence = test.operator.name == "Null"
         reads, unread = test.operator.reads, test.operator.unread
         self._comparisons = [reads(value, self.variables) or unread for value in values]
@@ -241,8 +245,12 @@ class Condition:
     def _compare(self, value: str, context: Context) -> bool:
         """Whether any value of the policy matches; if negated, whether none does."""
         negated = self.test.operator.negated
-        results = (compare(value, context) is (not negated) for compare in self._comparisons)
-        return (all if negated else any)(results)
+        for compare in self._comparisons:
+            if compare is None:  # AWS then errs on the safe side, unless the request's is no ARN
+                return self._denies and value.count(":") >= ARN_SEPARATORS
+            if (matches := compare(value, context)) is not False:
+                return matches is not None and not negated
+        return negated
 
     @property
     def unreadable(self) -> tuple[str, ...]:

@@ -250,6 +250,10 @@ _RULES: Final = (
     _doubtful_actions,
 )
 
+_UNREADABLE: Final = {
+    "true or false": "taken as false",
+    "an ARN": "where the comparison meets it, an Allow does not count, and a Deny does",
+}
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")
 """The operators that take wildcards literally: their like (``StringLike``) supports them."""
 
@@ -270,7 +274,7 @@ def _about(condition: Condition) -> _Broken:
     if not condition.values:
         yield _says("values-missing", name=name, key=key)
     if found := " and ".join(map(repr, condition.unreadable)):
-        so = "taken as false" if operator.wants == "true or false" else f"{name} never matches it"
+        so = _UNREADABLE.get(operator.wants, f"{name} never matches it")
         yield _says("value-unreadable", found=found, wants=operator.wants, so=so)
     literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
     if literal and (exact := _LITERAL.fullmatch(operator.name)):

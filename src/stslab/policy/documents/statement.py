@@ -182,8 +182,10 @@ class Statement(msgspec.Struct, eq=False):
     @property
     def conditions(self) -> tuple[Condition, ...]:
         if self._conditions is None:
-            tests = [Condition(*each, variables=self.variables) for each in self.tests]
-            self._conditions = tuple(tests)
+            self._conditions = tuple(
+                Condition(*each, variables=self.variables, denies=not self.allows)
+                for each in self.tests
+            )
         return self._conditions
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
