@@ -8,8 +8,7 @@ from typing import Any, Final
 
 Part = Any
 """A JSON or YAML value: text, a number, true, false, None, or a list or mapping of such parts."""
-Path = tuple[str | int, ...]
-"""The keys and list indexes that lead to a part of a structure."""
+Path = tuple[str | int, ...]  # the keys and list indexes that lead to a part of a structure
 
 
 def safe_loader() -> Any:

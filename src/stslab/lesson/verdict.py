@@ -41,10 +41,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 UNKNOWN = Verdict(None)
-Decide = Callable[[Call], Verdict]
-"""Decides a call of one of the run's profiles without making it."""
-Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
-"""The account's control verb ``would``."""
+Decide = Callable[[Call], Verdict]  # decides a call of one of the run's profiles without making it
+Would = Callable[[Mapping[str, object]], Mapping[str, Any]]  # the account's control verb ``would``
 UNBELIEVED = UNUSABLE.difference(DENIALS)  # codes for credentials that AWS does not accept
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 

@@ -169,8 +169,7 @@ _NEGATED: Final = """
     NotIpAddress ArnNotEquals ArnNotLike
 """.split()
 
-OPERATORS: Final = {row.name.lower(): row for row in _POSITIVE}
-"""The operators by lower-case name."""
+OPERATORS: Final = {row.name.lower(): row for row in _POSITIVE}  # the operators by lower-case name
 for _name in _NEGATED:
     _row = OPERATORS[_name.replace("Not", "").lower()]
     OPERATORS[_name.lower()] = replace(_row, name=_name, negated=True)

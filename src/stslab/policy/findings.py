@@ -48,8 +48,7 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-_Broken = Iterator[tuple[str, str]]
-"""The rules that something breaks, each with a message."""
+_Broken = Iterator[tuple[str, str]]  # the rules that something breaks, each with a message
 
 
 def _says(row: str, **names: object) -> tuple[str, str]:

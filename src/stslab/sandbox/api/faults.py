@@ -100,7 +100,5 @@ def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:
     return fault("NoSuchKey", headers=headers, Key=key)
 
 
-SAYS: Mapping[str, str] = beside(__file__, "s3_messages.yaml")
-"""What S3 says, by names of our own."""
-malformed = partial(fault, "MalformedXML")
-"""S3's error for a body that it can't read."""
+SAYS: Mapping[str, str] = beside(__file__, "s3_messages.yaml")  # what S3 says, by names of our own
+malformed = partial(fault, "MalformedXML")  # S3's error for a body that it can't read

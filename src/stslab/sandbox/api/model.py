@@ -16,8 +16,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
 
 Pairs = tuple[tuple[str, str], ...]
-Params = Mapping[str, Any]
-"""The members of an operation's input, as boto3 takes them."""
+Params = Mapping[str, Any]  # the members of an operation's input, as boto3 takes them
 Answer = dict[str, Any]
 """The members of an operation's output, as boto3 has them; those that are None are left out."""
 
@@ -194,8 +193,7 @@ _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 Reads = Mapping[str, Callable[[View, ApiRequest], Answer]]
 Writes = Mapping[str, Callable[[Transaction, ApiRequest], Answer | None]]
 Keys = dict[str, str | Sequence[str]]
-TagList = Iterable[Mapping[str, str]]
-"""Tags as the APIs have them: ``{"Key": …, "Value": …}``."""
+TagList = Iterable[Mapping[str, str]]  # tags as the APIs have them: ``{"Key": …, "Value": …}``
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -14,8 +14,7 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Params
 from stslab.structures import beside
 
-Shape = Any
-"""A shape of botocore, which is untyped."""
+Shape = Any  # a shape of botocore, which is untyped
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 _UNWRITTEN: Mapping[str, Any] = beside(__file__, "unwritten.yaml")
 

@@ -10,8 +10,7 @@ from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResou
 
 MEMORY = timedelta(days=90)
 """For how long a deleted stack can be found (CFN API Reference, ListStacks)."""
-EXPORT_LIMIT = 1_024
-"""The maximum size of an exported value, in bytes."""
+EXPORT_LIMIT = 1_024  # the maximum size of an exported value, in bytes
 EVENTS_KEPT = 2_000
 
 

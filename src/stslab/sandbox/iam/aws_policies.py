@@ -18,10 +18,8 @@ import msgspec
 from stslab.errors import SandboxError
 from stslab.sandbox.state.identities import ManagedPolicy, PolicyVersion
 
-OWNER = "aws"
-"""The word in their ARNs in place of an account's id."""
-ACCOUNT = "639982225848"
-"""Their account in conditions, by public records of AWS's answers."""
+OWNER = "aws"  # the word in their ARNs in place of an account's id
+ACCOUNT = "639982225848"  # their account in conditions, by public records of AWS's answers
 _PREFIX = f"arn:aws:iam::{OWNER}:policy/"
 _FILE = Path("iam") / "aws_managed_policies.py"
 _ID_LENGTH = 21

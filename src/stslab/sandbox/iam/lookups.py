@@ -21,8 +21,7 @@ fault = partial(faults.worded, beside(__file__, "messages.yaml"))
 N = TypeVar("N", bound=Named)
 Entity = Named | identities.OidcProvider | identities.MfaDevice
 """The things that have an ARN and tags."""
-SERVICE_PATH = "/aws-service-role/"
-"""The path of service-linked roles."""
+SERVICE_PATH = "/aws-service-role/"  # the path of service-linked roles
 _POLICY_ARN = re.compile(r"arn:aws:iam::[^:]+:policy/[\x21-\x39\x3b-\x7e]+")
 _RESERVED = re.compile(r"arn:aws:iam::aws:policy/(aws-service-role|root-task)/")
 

@@ -13,8 +13,7 @@ from typing import Any, BinaryIO
 NAME = "decisions.jsonl"
 _PIECE = 1 << 16
 Event = Mapping[str, Any]
-Decided = Event
-"""One entry of an event's ``decisions``."""
+Decided = Event  # one entry of an event's ``decisions``
 
 UNAUTHENTICATED = frozenset(
     """

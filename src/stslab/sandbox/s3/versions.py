@@ -25,8 +25,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 Pieces = tuple[tuple[str, int, int], ...]
 """Where content is: names of bodies, with the first byte and the one after the last."""
-Contents = Callable[[Pieces], Content]
-"""Reads content, once in a request."""
+Contents = Callable[[Pieces], Content]  # reads content, once in a request
 
 _USUAL = {"ContentType": "binary/octet-stream"}  # an empty one is kept, too
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})

@@ -16,8 +16,7 @@ from stslab.sandbox.server.files import TOKEN_HEADER, Json
 
 PREFIX = "/_stslab/"
 _OK, _REFUSED, _UNKNOWN = 200, 400, 404
-Reply = Mapping[str, object]
-"""A verb's answer: a JSON object."""
+Reply = Mapping[str, object]  # a verb's answer: a JSON object
 
 
 @dataclass(frozen=True, slots=True)

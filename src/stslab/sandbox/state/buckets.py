@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.state.snapshot import Moment, Record, Transaction, View, stored
 
-NULL = "null"
-"""The version id of an object in a bucket without versioning."""
+NULL = "null"  # the version id of an object in a bucket without versioning
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -14,8 +14,7 @@ from stslab.structures import listed
 _MOST_POLICY = 128 * 1024  # characters in one text, white space included (IAM API Reference)
 _MOST_INLINE = 10_240  # without white space, in all inline policies of a role; users may have less
 _MOST_LEVELS = 100
-_FREE = ("stack", "stack-resource", "change-set")
-"""The kinds of records with values of any type."""
+_FREE = ("stack", "stack-resource", "change-set")  # the kinds of records with values of any type
 
 
 def incomplete(account: Snapshot) -> str:

@@ -9,14 +9,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 import msgspec
 from immutables import Map
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware time, in UTC."""
-MOST_CLOCK = 3650 * 24 * 3600
-"""By how many seconds the clock may be off: ten years."""
-Address = tuple[str, str, str]
-"""The table, the account and the key of a record."""
-TABLES: dict[str, type[Record]] = {}
-"""Each class of records, by the name of its table."""
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # an aware time, in UTC
+MOST_CLOCK = 3650 * 24 * 3600  # by how many seconds the clock may be off: ten years
+Address = tuple[str, str, str]  # the table, the account and the key of a record
+TABLES: dict[str, type[Record]] = {}  # each class of records, by the name of its table
 
 
 class Opaque(msgspec.Struct, frozen=True, omit_defaults=True):

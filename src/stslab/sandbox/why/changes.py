@@ -27,8 +27,7 @@ from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import GONE, beside, edited, listed, parts, without
 from stslab.vocabulary import LATEST, PARTNER, PolicyKind
 
-Document = Mapping[str, Any]
-"""A JSON object: of a policy, a statement or a test."""
+Document = Mapping[str, Any]  # a JSON object: of a policy, a statement or a test
 
 
 class Situation(msgspec.Struct, frozen=True):

@@ -20,8 +20,7 @@ from stslab.structures import without
 Explanation = dict[str, Any]
 Key = Callable[[str], Mapping[str, Any] | None]
 Events = Callable[[], Iterable[Event]]
-Advice = Sequence[tuple[str, Sequence[Option]]]
-"""For each layer, the options that help."""
+Advice = Sequence[tuple[str, Sequence[Option]]]  # for each layer, the options that help
 _ON_OBJECT = re.compile("(?!List).*Object.*")
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 _MOST_ROUNDS = 8

@@ -11,8 +11,7 @@ from stslab.sandbox.cloudformation.resources.work import Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state import identities
 
-VERSIONS = 5
-"""The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
+VERSIONS = 5  # the maximum number of versions of a managed policy ("IAM and AWS STS quotas")
 
 
 class Edge(NamedTuple):

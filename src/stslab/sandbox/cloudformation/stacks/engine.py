@@ -19,8 +19,7 @@ from stslab.sandbox.cloudformation.stacks.job import Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
-SERVICE = "cloudformation.amazonaws.com"
-"""The service's name in policies."""
+SERVICE = "cloudformation.amazonaws.com"  # the service's name in policies
 STEP_SECONDS = 0.02
 _FULL_SECONDS = 1.0
 _PHASES: Mapping[str, Callable[[Job], None]] = {

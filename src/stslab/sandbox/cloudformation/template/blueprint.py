@@ -18,8 +18,7 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 from stslab.structures import listed, mapped
 
-Lookup = Callable[[Reference], Value]
-"""Returns the value of a reference to a resource."""
+Lookup = Callable[[Reference], Value]  # returns the value of a reference to a resource
 Needs = Mapping[str, frozenset[str]]
 """The dependencies: for each resource, those that must be created first."""
 

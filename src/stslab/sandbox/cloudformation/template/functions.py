@@ -20,8 +20,7 @@ from stslab.structures import beside
 SUB_VARIABLE = re.compile(r"\$\{(?!\s*!)([^{}]*)\}")
 # CloudFormation's errors for wrong arguments of a function.
 _TAKES: Mapping[str, str] = beside(__file__, "takes.yaml")
-Holds = Callable[[str], bool]
-"""Whether the condition with a name holds."""
+Holds = Callable[[str], bool]  # whether the condition with a name holds
 _LONGEST = 262_144
 """The maximum length of a text, longer than any property; nested functions could exceed it."""
 
@@ -123,8 +122,7 @@ def if_parts(argument: object) -> tuple[str, Value, Value]:
     return condition, when_true, when_false
 
 
-NO_VALUE: Final = object()
-"""The value of ``AWS::NoValue``. A property with it is left out."""
+NO_VALUE: Final = object()  # the value of ``AWS::NoValue``: a property with it is left out
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value
 if TYPE_CHECKING:
     import regex
 
-VALUE_LIMIT = 4096
-"""The maximum size of a value, in bytes ("AWS CloudFormation quotas")."""
-MASK = "****"
-"""The shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)."""
+VALUE_LIMIT = 4096  # the maximum size of a value, in bytes ("AWS CloudFormation quotas")
+MASK = "****"  # the shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)
 
 Declaration = Mapping[str, Value]
 TEXT = frozenset({"String"})

@@ -17,8 +17,7 @@ import yaml
 from stslab.sandbox.api.faults import invalid, require
 from stslab.structures import beside, read_templates
 
-Value = Any
-"""Any value of JSON, in a template or as an evaluated property."""
+Value = Any  # any value of JSON, in a template or as an evaluated property
 Properties = Mapping[str, Value]
 
 BODY_LIMIT = 51_200

@@ -36,8 +36,7 @@ _ROWS = [
 ]
 KEYS: Mapping[str, str] = {name: key for name, key, *_ in _ROWS}
 """The condition key ``saml:…`` for each attribute, by its name in an assertion."""
-SINGLE = frozenset(row[1] for row in _ROWS if row[2:] == ["once"])
-"""The keys that hold one value."""
+SINGLE = frozenset(row[1] for row in _ROWS if row[2:] == ["once"])  # the keys that hold one value
 
 _FRIENDLY = {key.lower(): name for name, key in reversed(list(KEYS.items()))}
 

@@ -7,8 +7,7 @@ from lxml import etree
 
 from stslab.sandbox.api import model
 
-Element = Any
-"""lxml's element, which publishes no types."""
+Element = Any  # lxml's element, which publishes no types
 
 
 class BadXml(Exception):  # noqa: N818 - the name says what happened

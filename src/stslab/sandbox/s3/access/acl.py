@@ -25,8 +25,7 @@ _LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 ANONYMOUS = "65a011a29cdf8ec533ec3d1ccaae921c"  # the canonical id of callers without an account
 PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
 
-Grants = tuple[Grant, ...] | None
-"""An ACL as records have it; None if only the owner has access."""
+Grants = tuple[Grant, ...] | None  # an ACL as records have it; None if only the owner has access
 
 _TABLES = beside(__file__, "access.yaml")
 _CANNED: Mapping[str, tuple[Grant, ...]] = {

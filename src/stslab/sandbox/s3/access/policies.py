@@ -31,8 +31,7 @@ from stslab.vocabulary import LATEST, LEGACY
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
 
-Source = Mapping[str, Any]
-"""The JSON object of a statement."""
+Source = Mapping[str, Any]  # the JSON object of a statement
 _TABLES = beside(__file__, "access.yaml")
 _FIXING_KEYS = frozenset(_TABLES["fixing keys"])
 _FIXING_OPERATORS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")

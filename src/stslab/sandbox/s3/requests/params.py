@@ -55,8 +55,7 @@ CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
     f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
 }
 """The checksum algorithms, by the request's member with their value."""
-ADDED = "ChecksumCRC64NVME"
-"""The checksum that S3 adds to an object without one."""
+ADDED = "ChecksumCRC64NVME"  # the checksum that S3 adds to an object without one
 
 
 _MOST_BYTES = 4 * 1024 * 1024
