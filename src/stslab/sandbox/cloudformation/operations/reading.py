@@ -237,7 +237,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     return {
         "Description": template.description or None,
-        "Version": template.version or None,
+        "Version": template.version,
         "Metadata": None if template.metadata is None else encode(template.metadata).decode(),
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,

@@ -155,7 +155,7 @@ class Template:
     outputs: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     description: str = ""
     metadata: Value = None
-    version: str = ""
+    version: str = VERSION  # a template need not name it
 
 
 @lru_cache(maxsize=64)
@@ -173,7 +173,7 @@ def parse(text: str) -> Template:
         outputs=_outputs(_section(data, "Outputs")),
         description=data.get("Description", ""),
         metadata=data.get("Metadata"),
-        version=str(data.get("AWSTemplateFormatVersion", "")),
+        version=str(data.get("AWSTemplateFormatVersion", VERSION)),
     )
 
 
