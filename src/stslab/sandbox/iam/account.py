@@ -177,7 +177,8 @@ def _report(view: View, account: Account, created: datetime) -> str:
 
 def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey]) -> Row:
     row = {"user": name, "arn": arn, "user_creation_time": _stamp(created), **password}
-    for number, key in enumerate((*keys, None, None)[:2], start=1):
+    ordered = sorted(keys, key=lambda key: not key.active)  # the one that is active comes first
+    for number, key in enumerate((*ordered, None, None)[:2], start=1):
         start, used = f"access_key_{number}", key.last_used if key else None
         row |= {
             f"{start}_active": _flag(key and key.active),

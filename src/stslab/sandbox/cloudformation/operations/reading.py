@@ -14,7 +14,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.operations import change_sets, stacks
 from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.template import Template, parse
+from stslab.sandbox.cloudformation.template.template import VERSION, Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
@@ -237,7 +237,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     return {
         "Description": template.description or None,
-        "Version": template.version,
+        "Version": VERSION,
         "Metadata": None if template.metadata is None else encode(template.metadata).decode(),
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,

@@ -121,7 +121,7 @@ def _text(value: Value, of: str = "") -> str:
     return str(value)
 
 
-VERSION = "2010-09-09"
+VERSION = "2010-09-09"  # the only one, which a template need not name
 ANATOMY: Mapping[str, Any] = beside(__file__, "anatomy.yaml")
 LONGEST: Mapping[str, int] = ANATOMY["longest"]
 SAYS: Mapping[str, str] = ANATOMY["format errors"]
@@ -155,7 +155,6 @@ class Template:
     outputs: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     description: str = ""
     metadata: Value = None
-    version: str = VERSION  # a template need not name it
 
 
 @lru_cache(maxsize=64)
@@ -173,7 +172,6 @@ def parse(text: str) -> Template:
         outputs=_outputs(_section(data, "Outputs")),
         description=data.get("Description", ""),
         metadata=data.get("Metadata"),
-        version=str(data.get("AWSTemplateFormatVersion", VERSION)),
     )
 
 
