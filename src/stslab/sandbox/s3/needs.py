@@ -233,7 +233,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     if named and not query:
         raise invalid_argument(SAYS["version empty"], header, given)
     plain = unquote_plus(path, errors="surrogateescape")
-    bucket, _, key = plain.removeprefix("/").partition("/")
+    bucket, _, key = re.sub("^(https?://[^/]*)?/?", "", plain).partition("/")  # a URL's path, too
     broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     no_name = not BUCKET_NAME.fullmatch(bucket)
     for what, wrong in (("encoding", broken), ("bucket name", no_name), ("object key", not key)):
