@@ -5,18 +5,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain, pairwise
-from typing import NamedTuple
+from itertools import chain, count, pairwise
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import Decision, Policies, Principal, Request, authorize, catalogue
 from stslab.policy.conditions import OPERATORS, address, moment, number
-from stslab.policy.documents.document import NamedPolicy, parse
+from stslab.policy.documents.document import NamedPolicy, load, parse
 from stslab.policy.request import account_of, split_arn
 from stslab.sandbox.api import faults, pages
-from stslab.sandbox.api.model import Answer, ApiRequest, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
@@ -44,7 +44,9 @@ _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Gro
 _NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no caller is given
 _OF_NOBODY = dict.fromkeys(("aws:principalarn", "aws:principalisawsservice", "aws:username"), ())
 _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\\x00-\x1f]|\\.)*)')
-_VARIABLE = re.compile(r"\$\{([^{}?*$,]+)(?:[?*$,][^{}]*)?\}")
+_VARIABLE = re.compile(r"\$\{([?*$](?=\})|[^{}?*$,]+)(?:[?*$,][^{}]*)?\}")
+_WHOLE = {"Action": "*", "Resource": "*"}
+_UNREAD = {*_WHOLE, "NotAction", "NotResource", "Principal", "NotPrincipal"}
 _reads_binary = OPERATORS["binaryequals"].reads
 _FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "numeric": (lambda text: text == text.strip() and number(text) is not None, "numeric format"),
@@ -75,15 +77,7 @@ class Source:
 
     @cached_property
     def keys(self) -> set[str]:
-        """The condition keys of all statements, in their conditions or as variables."""
-        policy = self.policy.document
-        sources = [each.source for each in policy.statements]
-        tests = [test for each in sources for test in each.get("Condition", {}).values()]
-        with_variables = policy.document.get("Version") == LATEST
-        elements = ("Resource", "NotResource", "Condition") if with_variables else ()
-        searched = texts([each.get(element) for each in sources for element in elements])
-        variables = {key.strip() for text in searched for key in _VARIABLE.findall(text)}
-        return variables.union(*tests)
+        return _keys(self.policy.document.document)
 
 
 class Simulation(NamedTuple):
@@ -96,15 +90,37 @@ class Simulation(NamedTuple):
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     attached, boundary = _attached_to(view, request)
-    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY, *_RESOURCE_KINDS)
-    return {"ContextKeyNames": _keys_in((*attached, *boundary, *given))}
+    own = {one.identifier: one.keys for one in (*attached, *boundary)}
+    given = map(_keys_of_text, request.params.get("PolicyInputList", ()), count(1))
+    return {"ContextKeyNames": [key for keys in (*own.values(), *given) for key in sorted(keys)]}
 
 
 get_context_keys_for_custom_policy = get_context_keys_for_principal_policy
 
 
-def _keys_in(sources: Iterable[Source]) -> list[str]:
-    return sorted({key for source in sources for key in source.keys})
+def _keys_of_text(text: str, number: int) -> set[str]:
+    """The keys of a policy that may lack statements, and actions, resources or their principals.
+
+    What there is of these is not read, by public records of AWS's answers.
+    """
+    try:
+        document = load(text)
+        statements = listed(document.get("Statement"))
+        read = [_WHOLE | {n: one[n] for n in one.keys() - _UNREAD} for one in statements]
+        parse({**document, "Statement": read or {"Effect": "Deny", **_WHOLE}}, PolicyKind.SESSION)
+    except (MalformedPolicy, AttributeError) as error:
+        raise _invalid(f"PolicyInputList.{number}", error) from error
+    return _keys({**document, "Statement": statements})
+
+
+def _keys(document: Mapping[str, Any]) -> set[str]:
+    """The condition keys of all statements, in their conditions or as variables."""
+    statements = listed(document["Statement"])
+    tests = [test for each in statements for test in each.get("Condition", {}).values()]
+    with_variables = document.get("Version") == LATEST
+    elements = ("Resource", "NotResource", "Condition") if with_variables else ()
+    searched = texts([each.get(element) for each in statements for element in elements])
+    return {key.strip() for text in searched for key in _VARIABLE.findall(text)}.union(*tests)
 
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
@@ -240,7 +256,8 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     if outcome is not Outcome.IMPLICITLY_DENIED or not _allowed([decision], PolicyKind.SCP):
         return []
     sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
-    return [key for key in _keys_in(sources) if not decision.question.context.get(key.lower())]
+    keys, context = {key for one in sources for key in one.keys}, decision.question.context
+    return sorted(key for key in keys if key not in "?*$" and not context.get(key.lower()))
 
 
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
@@ -366,11 +383,14 @@ def _source(identifier: str, text: str, *kinds: PolicyKind, unique: str = "") ->
     except MalformedPolicy as error:
         if kinds[1:]:
             return _source(identifier, text, *kinds[1:])
-        listed_as, _, number = identifier.partition(".")
-        message = f"Policy {identifier} is not valid: {error.message}"
-        if listed_as == "PolicyInputList":
-            message = f"Policy input list item {number} has invalid content"
-        raise faults.invalid_input(message) from error
+        raise _invalid(identifier, error) from error
+
+
+def _invalid(identifier: str, error: Exception) -> ApiFault:
+    listed_as, _, number = identifier.partition(".")
+    if listed_as == "PolicyInputList":
+        return faults.invalid_input(f"Policy input list item {number} has invalid content")
+    return faults.invalid_input(f"Policy {identifier} is not valid: {error}")
 
 
 def places_of(text: str) -> list[Span]:
