@@ -90,7 +90,7 @@ OFTEN = {
     "cloudformation": ("CreateStack", "UpdateStack", "DescribeStacks", "CreateChangeSet"),
     "sts": ("AssumeRole", "GetSessionToken", "GetCallerIdentity"),
 }
-LONG = {"GetObjectTorrent", "WriteGetObjectResponse", "SelectObjectContent", "CreateSession"}
+LONG = {"GetObjectTorrent", "WriteGetObjectResponse", "SelectObjectContent"}
 
 
 class Sender(Caller):

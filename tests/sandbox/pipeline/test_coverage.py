@@ -14,7 +14,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.s3.requests import address
-from stslab.sandbox.s3.requests.address import _ELSEWHERE, _SUPERSEDED
+from stslab.sandbox.s3.requests.address import _TABLES
 
 REFUSED = {"UnsupportedOperation", "NotImplemented"}
 _EXAMPLES = {
@@ -37,7 +37,7 @@ _SCALARS: dict[str, Any] = {
     "list": [],
 }
 # They have no request of their own: an older form, another kind of bucket, a browser's.
-NOT_NAMED = _SUPERSEDED | _ELSEWHERE
+NOT_NAMED = frozenset(_TABLES["unnamed"])
 # Operations of S3's control API, which only stacks use.
 OF_STACKS = {"TagResource", "UntagResource"}
 

@@ -235,11 +235,6 @@ def test_a_subresource_of_another_method_does_not_delete_the_object(direct: Dire
     assert s3.head_object(Bucket="buck", Key="key")["ContentLength"] == 1
 
 
-def test_an_argument_given_twice_is_refused(direct: Direct) -> None:
-    http = signed(direct, "s3", query="prefix=a&prefix=b", method="GET", path="/buck")
-    assert code_in(direct.handle(http)) == "InvalidArgument"
-
-
 @pytest.mark.parametrize("path", ["/buck/100%", "/buck/%zz", "/%a/key"])
 def test_a_path_with_a_broken_escape_is_refused_whatever_its_signature(
     direct: Direct, path: str

@@ -238,6 +238,7 @@ def _unlocked(_bucket: Bucket) -> Answer:
 
 
 _NONE = ("Analytics", "IntelligentTiering", "Inventory", "Metrics")  # what no bucket has
+_UNKNOWN = "NoSuchConfiguration"  # it names no bucket
 _LOCKS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
 # BlockPublicAcls -> block_public_acls
 _BLOCKS = {name.title().replace("_", ""): name for name in PublicAccessBlock.__struct_fields__}
@@ -262,8 +263,8 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketReplication": (lambda _: None, "ReplicationConfigurationNotFoundError"),
     "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
     **{f"ListBucket{one}Configurations": (lambda _: {"IsTruncated": False}, "") for one in _NONE},
-    **{f"GetBucket{one}Configuration": (lambda _: None, "NoSuchConfiguration") for one in _NONE},
-    **{f"DeleteBucket{one}Configuration": (lambda _: None, "NoSuchConfiguration") for one in _NONE},
+    **{f"GetBucket{one}Configuration": (lambda _: None, _UNKNOWN) for one in _NONE},
+    **{f"DeleteBucket{one}Configuration": (lambda _: None, _UNKNOWN) for one in _NONE},
     **dict.fromkeys(_LOCKS, (_unlocked, "")),
 }
 """The answer of each operation that changes nothing, and the error if the answer is None."""
@@ -352,7 +353,8 @@ def _read(
     bucket = lookups.bucket_of(view, request)
     answer = show(bucket)
     if answer is None and missing:
-        raise fault(missing, BucketName=bucket.name)
+        named = {} if missing == _UNKNOWN else {"BucketName": bucket.name}
+        raise fault(missing, extra=named)
     return answer or {}
 
 

@@ -22,13 +22,7 @@ from stslab.structures import beside
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
-# Older operations with the same requests as their replacements.
-_SUPERSEDED = frozenset(
-    {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
-)
-# Operations of directory buckets and Object Lambda, which have other endpoints.
-_ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
-_REFUSALS = beside(__file__, "address.yaml")
+_TABLES = beside(__file__, "address.yaml")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -69,7 +63,8 @@ def address(http: HttpRequest) -> Address:
         bucket, key = unquote(bucket, errors="strict"), unquote_plus(rest, errors="strict")
     except UnicodeDecodeError:
         raise fault("InvalidURI") from None
-    return checked(Address(bucket, key))
+    where, named = checked(Address(bucket, key)), {name for name, _ in http.query}
+    return Address(bucket) if named.intersection(_TABLES["of a bucket"]) else where
 
 
 def checked(where: Address) -> Address:
@@ -89,45 +84,41 @@ def operation(http: HttpRequest, where: Address) -> str:
     query = single(http)
     if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
         query.pop("id", None)
-    subresources = (_subresources() & query.keys()) - _QUALIFYING
-    conflicting = sorted(subresources - {"partNumber"})
-    if len(conflicting) > 1:
-        message = f"Conflicting query string parameters: {', '.join(conflicting)}"
-        raise invalid_argument(message, "ResourceType", conflicting[0])
+    ignored = _TABLES["ignored"].get(f"{http.method} {where.level}", ()), _TABLES["qualifying"]
+    subresources = sorted((_subresources() & query.keys()).difference(*ignored))
+    asked = " ".join(subresources)
+    if len(subresources) > 1 and asked != "partNumber uploadId":
+        message = f"Conflicting query string parameters: {', '.join(subresources)}"
+        raise invalid_argument(message, "ResourceType", subresources[0])
+    if query.get("website"):
+        message = "The website parameter must not have a value"
+        raise invalid_argument(message, "website", query["website"])
     for candidate in candidates().get((http.method, where.level), ()):
-        if candidate.fits(subresources, query, http):
+        if candidate.fits(set(subresources), query, http):
             return candidate.name
     form = http.header("Content-Type").lower().startswith("multipart/form-data")
-    asked = (http.method, where.level, *(["form"] if form else subresources))
-    if refusal := _REFUSALS.get(" ".join(asked)):
+    what = f"{http.method} {where.level} {'form' if form else asked}".strip()
+    if refusal := _TABLES["refusals"].get(what):
         raise fault(**refusal)
-    kind = "UPLOAD" if "uploadId" in subresources else where.level
-    reads = candidates().get(("GET", where.level), ()) if http.method == "HEAD" else ()
-    is_read = any(one.fits(subresources, query, http) for one in reads)
-    headers = (("Allow", "GET"),) if is_read else ()
+    kinds = _TABLES["kinds"]
+    named = kinds.get(f"{where.level} {asked}") or kinds.get(asked, where.level)
+    kind, _, allowed = named.partition(" ")
+    headers = (("Allow", allowed),) if allowed else ()
     raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind, headers=headers)
 
 
 def single(http: HttpRequest) -> dict[str, str]:
-    """The query parameters. Raises InvalidArgument for a repeated one."""
-    arguments: dict[str, str] = {}
-    for name, value in http.query:
-        if name in arguments:
-            raise invalid_argument("The argument is given more than once.", name, value)
-        arguments[name] = value
+    """The query parameters. Of a repeated one S3 reads the first."""
+    arguments = dict(reversed(http.query))
     arguments.pop("x-id", None)  # the JavaScript SDK repeats the operation's name there
     return arguments
-
-
-# Query parameters that only qualify a sub-resource or a list, and are ignored without it.
-_QUALIFYING = frozenset({"select-type", "id", "annotationName", "list-type"})
 
 
 @functools.cache
 def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     """The operations by method and level, the most specific first. The first call is slow."""
     table: dict[tuple[str, str], list[Candidate]] = {}
-    for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
+    for name in sorted(operations.names("s3").difference(_TABLES["unnamed"])):
         model = operations.operation("s3", name)
         path, literals = operations.uri(model)
         level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE

@@ -232,7 +232,8 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
         headers[key.lower()] = ",".join(filter(None, (headers.get(key.lower()), value)))
     if not re.fullmatch("[0-9]{1,9}", headers.get("x-amz-max-parts", "0")):  # S3 ignores it
         del headers["x-amz-max-parts"]
-    for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
+    query = single(http)
+    for members, given in ((layout.headers, headers), (layout.arguments, query)):
         for member in members:
             text = given.get(member.wire_name)
             if text or (text is not None and member.may_be_empty):
