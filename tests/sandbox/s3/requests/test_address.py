@@ -77,6 +77,16 @@ def test_a_path_is_utf_8(path: str) -> None:
     assert (refused.value.code, refused.value.status) == ("InvalidURI", 400)
 
 
+@pytest.mark.parametrize("where", [Address(), Address("bucket"), Address("bucket", "key")])
+@pytest.mark.parametrize("method", ["TRACE", "LINK", "PROPFIND"])
+def test_an_unknown_method_makes_no_request(method: str, where: Address) -> None:
+    """S3's answers as measured in September 2026 (brekkylab/backlot, backlot/errors/s3.py)."""
+    http = HttpRequest(method, f"/{where.bucket}/{where.key}", (), "", (), b"")
+    with pytest.raises(ApiFault, match="An error occurred when parsing the HTTP") as refused:
+        operation(http, where)
+    assert (refused.value.code, refused.value.status) == ("BadRequest", 400)
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_only_buckets_have_logs(method: str) -> None:
     """S3 API Reference, "Error responses": the list of error codes."""

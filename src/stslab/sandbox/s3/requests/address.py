@@ -14,7 +14,7 @@ from urllib.parse import unquote, unquote_plus
 import msgspec
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.http import bucket_in_host
 from stslab.sandbox.api.model import HttpRequest
 from stslab.structures import beside
@@ -81,6 +81,8 @@ def checked(where: Address) -> Address:
 
 def operation(http: HttpRequest, where: Address) -> str:
     """The name of the request's operation. Raises S3's error if there is none."""
+    if http.method not in _TABLES["methods"]:
+        raise fault("BadRequest", SAYS["unread"])
     query = single(http)
     if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
         query.pop("id", None)
