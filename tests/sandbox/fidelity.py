@@ -44,6 +44,7 @@ _PAGES = {
     "versity": "Error responses (S3); versity/versitygw's suite, Server_large_http_header",
     "twice": "public suite that is run on S3: justincormack/argmin, headers.rs",
     "told": "Error responses (S3); scality/Arsenal#2596, versity/versitygw#1161",
+    "unsigned": "S3's answer as told in versity/versitygw#2400",
     "components": "Error responses (S3); versity/versitygw's suite, sigv4_auth.go",
     "pasted": "reports of users of AWS: aws/aws-sdk-go#289, boto/boto3#2280",
     "swapped": "reports of users of AWS: boto/boto3#1391, krobertson/deb-s3#157",

@@ -43,6 +43,15 @@ def test_bytes_that_are_not_ascii_need_no_escape():
     assert _head(b"GET /b/\xff HTTP/1.1\r\n\r\n").request.path == "/b/%FF"
 
 
+@pytest.mark.parametrize(
+    "place", ["http://127.0.0.1:4566", "https://b.s3.amazonaws.com", "http://[::1]"]
+)
+def test_a_target_may_be_a_whole_url(place):
+    """Clients of a proxy send it: RFC 9112, 3.2.2; openstack/swift, test_request_target_style."""
+    request = _head(f"GET {place}/b/k?acl= HTTP/1.1\r\nHost: h\r\n\r\n".encode()).request
+    assert (request.path, request.raw_query) == ("/b/k", "acl=")
+
+
 def test_a_connection_that_sends_nothing_is_not_a_request():
     assert _head(b"") is None
 
@@ -67,7 +76,9 @@ def test_keep_alive(line, keeps):
         (b"GET /\r\n\r\n", 400),
         (b"GET  / HTTP/1.1\r\n\r\n", 400),
         (b"get / HTTP/1.1\r\n\r\n", 400),
-        (b"GET http://h/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://h HTTP/1.1\r\n\r\n", 400),
+        (b"GET ftp://h/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http:// HTTP/1.1\r\n\r\n", 400),
         (b"OPTIONS * HTTP/1.1\r\n\r\n", 400),
         (b"CONNECT h:1 HTTP/1.1\r\n\r\n", 400),
         (b"GET /a#b HTTP/1.1\r\n\r\n", 400),

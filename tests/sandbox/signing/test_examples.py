@@ -180,6 +180,8 @@ def test_chunks_with_a_trailer():
         (b"chunk-signature=b6c6ea", b"chunk-signature=b6c6eb", "SignatureDoesNotMatch"),
         (b"aaaa\r\n400;", b"aaab\r\n400;", "SignatureDoesNotMatch"),
         (b"\r\n400;chunk", b"\r\n4000;chunk", "SignatureDoesNotMatch"),
+        # Extensions: openstack/swift, test/s3api/test_input_errors.py, a public suite run on S3.
+        (b"\r\n400;chunk", b"\r\n400;extra=param;chunk", "SignatureDoesNotMatch"),
         (b"\r\n400;chunk-signature=0055627c", b"\r\n400;x=0055627c", "IncompleteBody"),
         (b"\r\n\r\n", b"\r\n\r\nmore", "IncompleteBody"),
         (b"aaaa\r\n400;", b"aaaaXX400;", "IncompleteBody"),

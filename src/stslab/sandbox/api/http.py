@@ -19,7 +19,8 @@ MAX_HEADERS = 200
 MAX_BODY = 256 * 1024 * 1024
 _MAX_CHUNK_LINE = 1024
 
-_REQUEST_LINE = re.compile(r"([A-Z]{1,20}) (/[!-\"$-~\x80-\xff]*) HTTP/(\d)\.(\d)\r\n")
+_HOST = r"(?:https?://[\w.:[\]-]{1,255}(?=/))?"  # RFC 9112, 3.2.2: with a proxy
+_REQUEST_LINE = re.compile(rf"([A-Z]{{1,20}}) {_HOST}(/[!-\"$-~\x80-\xff]*) HTTP/(\d)\.(\d)\r\n")
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")

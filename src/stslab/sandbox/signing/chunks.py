@@ -20,8 +20,8 @@ SIGNED_TRAILER = f"{SIGNED}-TRAILER"
 MODES = frozenset({UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER})
 
 _SIZE_LINE = re.compile(
-    rb"([0-9a-fA-F]{1,16})(?:[ \t]{0,9};[ \t]{0,9}chunk-signature[ \t]{0,9}=[ \t]{0,9}"
-    rb"([!-:<-~]{1,128})[ \t]{0,9})?\r\n"
+    rb"([0-9a-fA-F]{1,16})(?:[ \t]{0,9};([!-:<-~]{1,128};)?[ \t]{0,9}chunk-signature[ \t]{0,9}="
+    rb"[ \t]{0,9}([!-:<-~]{1,128})[ \t]{0,9})?\r\n"
 )
 _TRAILER = re.compile(rb"([a-zA-Z0-9-]+):([^\r]*)")
 _SIGNATURE = "x-amz-trailer-signature"
@@ -75,12 +75,12 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
     small = 0  # the size of the chunk before, if only the last one may be as small
     while True:
         line = _SIZE_LINE.match(body, position)
-        if not line or (signer is None) != (line[2] is None):
+        if not line or (signer is None) != (line[3] is None):
             raise fault("IncompleteBody")
         size = int(line[1], 16)
         chunk = body[line.end() : line.end() + size]
         if signer is not None:
-            signer.verify(chunk, line[2])
+            signer.verify(chunk, line[2] or line[3])  # an extension counts as the signature
         if not size:
             return bytes(payload), line.end()
         if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":

@@ -163,6 +163,9 @@ def with_payload(
         headers, payload_hash = headers | trailers, UNSIGNED
     elif promised:
         raise fault("MalformedTrailerError")
+    encoding = headers.get("content-encoding", "")
+    if "aws-chunked" in encoding and headers.get(HASH_HEADER) == UNSIGNED:
+        raise invalid_argument(SAYS["unsigned chunks"], "Content-Encoding", encoding)
     if len(request.body) != int(length):
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(request.body)}
         raise fault("IncompleteBody", SAYS["too few bytes"], sizes)

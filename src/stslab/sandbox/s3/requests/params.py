@@ -324,7 +324,7 @@ def _content(http: HttpRequest) -> Content:
 def check(request: ApiRequest) -> None:
     """Refuse values that S3 does not accept."""
     params, layout = request.params, _layout(request.operation)
-    _check_protection(params)
+    _check_protection(request)
     proof = request.authenticated
     if proof and proof.payload_hash == chunks.UNSIGNED_TRAILER and layout.payload != "Body":
         raise fault("InvalidRequest", SAYS["chunks"])
@@ -336,6 +336,9 @@ def check(request: ApiRequest) -> None:
             raise _bad_choice(member, bad[0])
         if member.name == "ChecksumAlgorithm" and str(given).startswith("XXHASH"):
             raise fault("NotImplemented", Header=member.wire_name)
+    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
+    if locks - {"ObjectLockEnabledForBucket"}:  # no bucket has Object Lock
+        raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     for name, shown in _TABLES.counts.items():
         if params.get(name, 0) < 0:
             if request.operation == "ListObjectVersions":
@@ -348,17 +351,16 @@ def check(request: ApiRequest) -> None:
         raise _unfit(layout.payload)
 
 
-def _check_protection(params: Document) -> None:
-    """No bucket has Object Lock, and the caller's key for an object comes with its algorithm."""
+def _check_protection(request: ApiRequest) -> None:
+    params, until = request.params, "x-amz-object-lock-retain-until-date"
+    if params.get("ObjectLockRetainUntilDate", request.now) < request.now:
+        raise invalid_argument(SAYS["retained"], until, request.http.header(until))
     if "BypassGovernanceRetention" in params:
         name = "x-amz-bypass-governance-retention"
         raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
     for name in params:
         if "SSECustomerKey" in name and not params.get(f"{name.partition('Key')[0]}Algorithm"):
             raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
-    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
-    if locks - {"ObjectLockEnabledForBucket"}:
-        raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
 
 
 def _check_metadata(params: Document) -> None:
