@@ -88,8 +88,7 @@ def _operation(service: str, name: str) -> Operation | None:
     # STS hands out credentials, which expire by themselves.
     reads = service == "sts" or (word is not None and word[0] in LEAVES_NOTHING)
     request = _shape(model.input_shape, service, output=False)
-    response = _shape(model.output_shape, service, output=True)
-    return Operation(request, response, changes=not reads)
+    return Operation(request, _shape(model.output_shape, service, output=True), changes=not reads)
 
 
 @cache

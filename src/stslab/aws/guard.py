@@ -168,8 +168,7 @@ def surveyed(
     if says_production(name or ""):
         raise unusable("production", account=identity.account, name=name)
     if denied and not force:
-        missing = "".join(f"\n  {one}" for one in denied)
-        raise unusable("denied", arn=identity.arn, missing=missing)
+        raise unusable("denied", arn=identity.arn, missing="".join(f"\n  {one}" for one in denied))
     short = list(_short(clients, footprint.counts))
     if short:
         raise unusable("no room", short="; ".join(short))

@@ -98,8 +98,7 @@ def denied_accounts() -> dict[str, str]:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"The deny list {path} can't be read: {reason}.") from error
     found = {}
-    lists = ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text))
-    for where, listed in lists:
+    for where, listed in ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text)):
         for account in listed.replace(",", " ").split():
             if not re.fullmatch(r"\d{12}", account.replace("-", "")):
                 fix = "List accounts by their twelve digits, with commas or blanks between them."

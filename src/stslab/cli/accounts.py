@@ -188,8 +188,7 @@ def sandbox_target(home: Home) -> Target:
 
 def decider(verbs: Control, held: Callable[[str], Credentials | None]) -> Decide:
     """Decides calls on the embedded account; ``held`` returns a profile's credentials."""
-    would = partial(verbs, "POST", "would")
-    return lambda call: decided(would, held(call.identity), call)
+    return lambda call: decided(partial(verbs, "POST", "would"), held(call.identity), call)
 
 
 def _logged(folder: Path, outcome: Answer | Refusal) -> Reason:

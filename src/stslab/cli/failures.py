@@ -196,6 +196,5 @@ def _laid_out(text: str, indent: int) -> str:
     words = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
     lines: list[str] = []
     for line in visible(text).split("\n"):
-        laid_out = line.startswith(" ") or not line
-        lines += [line] if laid_out else words.wrap(line)
+        lines += [line] if line.startswith(" ") or not line else words.wrap(line)
     return ("\n" + " " * indent).join(lines)

@@ -114,10 +114,9 @@ class InMemoryAccount(Boto3Account):
 
 def served() -> frozenset[str]:
     """The calls that the embedded account supports, as in ``iam.CreateUser``."""
-    services = assemble(State(Snapshot.of(accounts.new()))).services
     return frozenset(
         f"{name}.{operation}"
-        for name, service in services.items()
+        for name, service in assemble(State(Snapshot.of(accounts.new()))).services.items()
         for operation in (*service.reads, *service.writes)
     )
 

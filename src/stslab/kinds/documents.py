@@ -55,8 +55,7 @@ def is_wide(document: object) -> bool:
 
 
 def _is_wide(statement: Mapping[str, object]) -> bool:
-    resources = _texts(statement.get("resource", EVERYONE))
-    if not any(_EVERYTHING.fullmatch(one) for one in resources):
+    if not any(_EVERYTHING.fullmatch(one) for one in _texts(statement.get("resource", EVERYONE))):
         return False
     actions = _texts(statement.get("action", []))
     return "notaction" in statement or any(_WHOLE.fullmatch(one.lower()) for one in actions)

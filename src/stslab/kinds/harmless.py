@@ -56,8 +56,7 @@ class _Judging(msgspec.Struct, frozen=True):
 
 def _objection(says: str, case: _Judging, word: str = "", **names: object) -> Objection:
     """An objection with the texts of objections.yaml."""
-    texts = said(_SAYS, says, call=case.call, who=case.who, **names)
-    return Objection(*texts, word=word)
+    return Objection(*said(_SAYS, says, call=case.call, who=case.who, **names), word=word)
 
 
 def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Finding]:

@@ -41,8 +41,7 @@ class LabCall(msgspec.Struct, frozen=True):
     def kinds(self) -> list[str]:
         """The kinds of the things that the call and its template make."""
         creation = creation_of(self.call, self.params)
-        inside = resources_of(self.params, self.own)
-        types = {one.logical: one.type for one in inside}.values()
+        types = {one.logical: one.type for one in resources_of(self.params, self.own)}.values()
         kinds = [BY_RESOURCE_TYPE[each].id for each in types if each in BY_RESOURCE_TYPE]
         return [creation.kind, *kinds] if creation else kinds
 
@@ -269,6 +268,5 @@ def _inside(params: Params, own: Own) -> Iterator[str]:
 
 def _label(kind: str, names: Params) -> str:
     """What people call a thing, without the names that are not known."""
-    unknown = dict.fromkeys(KINDS[kind].names, "")
-    known = unknown | {key: str(one) for key, one in names.items()}
+    known = dict.fromkeys(KINDS[kind].names, "") | {key: str(one) for key, one in names.items()}
     return " ".join(KINDS[kind].label(known).split())

@@ -142,8 +142,7 @@ def _misfits(
         for key in parts.keys() & value.keys():
             yield from _misfits(parts[key], value[key], node.get(key) or node, key)
     elif isinstance(value, list) and shape.kind == "list":
-        nodes = node.items or [node] * len(value)
-        for each, item in zip(nodes, value, strict=True):
+        for each, item in zip(node.items or [node] * len(value), value, strict=True):
             yield from _misfits(shape.item, item, each, name)
     elif isinstance(value, str | int) and (why := _misfit(shape, value)):
         yield node, name, value, why

@@ -61,8 +61,7 @@ def read(
         problem = dataclasses.replace(error.problem, rule="yaml")
         raise invalid(str(path), [*problems, problem]) from None
     sha256, included = includes.hash_with(raw), tuple(includes.read)
-    checked = Lab(**asdict(lab), path=path, sha256=sha256, includes=included)
-    return checked, draft, problems, broken
+    return Lab(**asdict(lab), path=path, sha256=sha256, includes=included), draft, problems, broken
 
 
 def read_bytes(path: Path) -> bytes:
@@ -109,8 +108,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
         if needed & broken:
             continue
         unknown = one.own.unknown | {one.own.run} if doubtful else one.own.unknown
-        judged = replace(one, own=replace(one.own, unknown=unknown))
-        for problem in _problems(judged, node, broken):
+        for problem in _problems(replace(one, own=replace(one.own, unknown=unknown)), node, broken):
             if not any(declared in problem.fix for declared in unread):
                 report(problem)
 

@@ -51,8 +51,7 @@ def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> C
     for (row, who), change in expected(lab, done).items():
         cell, verdict = lab.access[row], UNKNOWN
         with suppress(UnresolvedReference):
-            params = resolve(cell.params, scope)
-            verdict = decide(Call(who, cell.service, cell.operation, params))
+            verdict = decide(Call(who, cell.service, cell.operation, resolve(cell.params, scope)))
         cells.append(CellState(row, who, cell.says, change, verdict))
     return tuple(cells)
 

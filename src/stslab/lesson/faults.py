@@ -96,8 +96,7 @@ class Faults:
             for name, document in spoilt(policy.document, account):
                 change = replace(policy.write(document), lets_in=PARTNER)
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
-                fix = policy.write(policy.document)
-                yield RunFault(label, "", after, True, (change,), (fix,))
+                yield RunFault(label, "", after, True, (change,), (policy.write(policy.document),))
         made = self.runner.lab.makers
         for name in made:
             keys = self.profiles.get(name)
@@ -146,8 +145,7 @@ class Faults:
         if fault.profile and (keys := self.profiles.get(fault.profile)):
             if fault.spoil == EXPIRED:
                 self.control("POST", "end-session", {"key": keys.access_key_id})
-                now = datetime.now(UTC).isoformat(timespec="seconds")
-                keys = replace(keys, expiration=now)
+                keys = replace(keys, expiration=datetime.now(UTC).isoformat(timespec="seconds"))
             elif fault.spoil == NO_TOKEN:
                 keys = keys.spoilt("SessionToken")
             else:

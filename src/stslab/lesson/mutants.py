@@ -117,8 +117,7 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
         document, called = _document(name, value)
         if document is not None:
             for change in _of_document(document):
-                params = {**step.params, name: json.dumps(change.new)}
-                new = replace(step, params=params)
+                new = replace(step, params={**step.params, name: json.dumps(change.new)})
                 yield change._replace(what=f"{called} {change.what}", new=new)
         elif step.service in ("iam", "sts") and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
@@ -141,8 +140,7 @@ def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_
         yield _parameter(step, "without", name, could, without(step.params, name))
     identifies = name == "RoleSessionName"  # the caller; other names matter to nobody
     if isinstance(value, str) and (identifies or not name.endswith("Name")):
-        other = {**step.params, name: f"other-{value}"}
-        yield _parameter(step, "with another", name, could, other)
+        yield _parameter(step, "with another", name, could, {**step.params, name: f"other-{value}"})
 
 
 def _parameter(step: Step, how: str, name: str, could: str, params: Part) -> _Other:
@@ -177,8 +175,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
         could = f"a check of what {name} affects"
         flipped = mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
         new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
-        other = edited(document, path, new)
-        yield _Other("parameter", f"{what} {name}", could, other, str(name))
+        yield _Other("parameter", f"{what} {name}", could, edited(document, path, new), str(name))
 
 
 def _of_powers(document: Part, at: Path) -> Iterator[_Other]:
@@ -263,8 +260,7 @@ def _widened(resource: Part) -> Part:
     if not isinstance(resource, str):
         text = next(iter(resource.values()), "") if isinstance(resource, Mapping) else ""
         return {"Fn::Sub": _widened(text)} if isinstance(text, str) and ":" in text else "*"
-    head = resource.split(":", 5)[:5]
-    return ":".join([*head, "*"]) if resource.startswith("arn:") else "*"
+    return ":".join([*resource.split(":", 5)[:5], "*"]) if resource.startswith("arn:") else "*"
 
 
 def _properties(document: Part) -> Iterator[Path]:

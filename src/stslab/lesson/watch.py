@@ -56,8 +56,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
 
     def lacking(done: Collection[str], cells: Iterable[access.Key]) -> list[Lack]:
-        table = access.table(lab, done, known, decide)
-        return [*missing(table, {*cells}, past.entries())]
+        return [*missing(access.table(lab, done, known, decide), {*cells}, past.entries())]
 
     planted = (FaultState.PLANTED, FaultState.FIXED)  # a moment ago
     fault = next((one.fault for one in past.broken()[-1:] if one.state in planted), None)

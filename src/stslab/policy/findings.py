@@ -180,8 +180,7 @@ def _unknown_action(pattern: str) -> _Broken:
     if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
         return
     row = "action-unknown/action" if catalogue.is_service(vendor) else "action-unknown/service"
-    meant = _meant(catalogue.similar_action(pattern))
-    yield _says(row, vendor=vendor, action=pattern, meant=meant)
+    yield _says(row, vendor=vendor, action=pattern, meant=_meant(catalogue.similar_action(pattern)))
 
 
 def _doubtful_actions(statement: Statement, _policy: Policy) -> _Broken:

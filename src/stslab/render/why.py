@@ -25,8 +25,7 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
     if grade >= GRADES - 1:
         show(paper, explained)
         return
-    request = explained["request"]
-    _headline(paper, request)
+    _headline(paper, explained["request"])
     paper.fields([fact for fact in _facts(explained) if fact[0] in _ASKED], indent=2)
     if grade == 0:
         blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]

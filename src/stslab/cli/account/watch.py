@@ -42,8 +42,7 @@ def follow(*, every: bool, as_json: bool) -> None:
     before = signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=stopped.set).start())
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)
-        shown = _Lines() if as_json else _Display(stack)
-        watching = _Watching(home(), shown, stack, every=every)
+        watching = _Watching(home(), _Lines() if as_json else _Display(stack), stack, every=every)
         while not stopped.wait(0.3):
             watching.look()
 

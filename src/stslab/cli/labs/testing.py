@@ -167,8 +167,7 @@ class Trial(msgspec.Struct, frozen=True):
             return UndoIncomplete.exit_code
         if self.error:
             return self.error.exit_code
-        bad = self.unnoticed or self.idle_checks or self.unsolved
-        return CheckFailed.exit_code if bad else 0
+        return CheckFailed.exit_code if self.unnoticed or self.idle_checks or self.unsolved else 0
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
@@ -273,8 +272,7 @@ def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial
         begun = [pool.submit(tried, path, spec) for path in paths]
         for path, future in zip(paths, begun, strict=True):
             trial = future.result()
-            mutating = mutate and not trial.exit_code
-            yield _mutated(trial, path, pool, workers) if mutating else trial
+            yield _mutated(trial, path, pool, workers) if mutate and not trial.exit_code else trial
 
 
 def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
@@ -314,8 +312,7 @@ def _print(trial: Trial) -> None:
             if isinstance(event, RunStarted):
                 render(replace(event, target="a throw-away account"))
             elif isinstance(event, CleanupFinished):
-                left = tuple((thing, "") for thing, _ in event.remaining)
-                render(replace(event, remaining=left))
+                render(replace(event, remaining=tuple((thing, "") for thing, _ in event.remaining)))
             else:
                 render(event)
         render.close()

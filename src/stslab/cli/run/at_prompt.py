@@ -128,8 +128,7 @@ class AtPrompt:
             return Scene("The policies that apply", policies)
         if word == "more" and self.stage and not asking:
             text = self.stage.explain or self.stage.intro
-            pages = self.stage.pages
-            return Scene(self.stage.title, partial(scenes.story, text=text, pages=pages))
+            return Scene(self.stage.title, partial(scenes.story, text=text, pages=self.stage.pages))
         return None
 
     def _more(self) -> bool:

@@ -111,8 +111,7 @@ class Here:
     def hand(self) -> ByHand:
         """The tasks of the lab. Also prepare its profiles, which the learner may write."""
         self.opened.profiles.prepare(*self.lab.makers)
-        log = partial(newest_first, self.workspace.home.sandbox)
-        return ByHand(self.runner, self.decide, log)
+        return ByHand(self.runner, self.decide, partial(newest_first, self.workspace.home.sandbox))
 
     def faults(self) -> Faults:
         verbs = partial(control, self.workspace.home.sandbox)

@@ -49,8 +49,7 @@ class Loop(AtPrompt):
     ) -> None:
         console = workspace.paper.console
         self._plain = not draws_over(console)
-        runner = opened.runner(lab, workspace.journal, self.hear, how)
-        here = Here(workspace, opened, runner)
+        here = Here(workspace, opened, opened.runner(lab, workspace.journal, self.hear, how))
         screen = Screen(console, here.command, clears=not self._plain)
         prompt = Prompt(console, self.status, plain=self._plain)
         super().__init__(here, screen, prompt, predict=predict)

@@ -96,8 +96,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
         list_faults(lab, as_json=as_json)
         return
     if as_json or (fault and seed is not None):
-        both = "--fault and --seed do not go together."
-        wrong = "--json goes with --list." if as_json else both
+        wrong = "--json goes with --list." if as_json else "--fault and --seed do not go together."
         raise UsageError(wrong, "See `stslab break --help`.")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(*said(beside(__file__, "refused.yaml"), "no terminal"))

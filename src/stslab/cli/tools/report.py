@@ -77,8 +77,7 @@ def about(
             raise UsageError("There are no runs yet.", "Begin with: stslab run")
         if run and run not in ids:
             raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
-        begun = (one for one in ids if journal.past(one).how)
-        chosen = run or next(begun, ids[0])
+        chosen = run or next((one for one in ids if journal.past(one).how), ids[0])
         made = report_of(journal.past(chosen), journal.links(chosen))
     report = replace(made, learner=learner)
     claims = report.standing.claims if report.run.kind == "sandbox" else ()

@@ -298,8 +298,7 @@ class _Checker:
                 continue
             who = node.get("as")
             for number, identity in enumerate(cell.identities):
-                at = who.items[number] if who and who.items else who
-                self.scope.identity(at, identity, node)
+                self.scope.identity(who.items[number] if who and who.items else who, identity, node)
             self.calls.params(self.calls.operation(cell.call, node.get("call")), node)
 
     def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
@@ -351,8 +350,7 @@ def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
         if not isinstance(node.value, str):
             continue
         if node.value in first:
-            says = _say("twins", what=what, id=node.value, line=first[node.value])
-            report(node.problem(*says))
+            report(node.problem(*_say("twins", what=what, id=node.value, line=first[node.value])))
         first.setdefault(node.value, node.line)
 
 

@@ -167,8 +167,7 @@ class _ShapeReader(Visitor):  # type: ignore[misc]
             return shape.item
         if shape.kind == "document":
             return _blurred([shape])
-        message = f"{sign} needs a list, and this is {_a(shape)}."
-        self._complain(sign, message, f"Leave {sign} out.")
+        self._complain(sign, f"{sign} needs a list, and this is {_a(shape)}.", f"Leave {sign} out.")
         return ANYTHING
 
     def visit_index(self, tree: Tree, shape: Shape) -> Shape:

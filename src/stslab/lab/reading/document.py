@@ -254,8 +254,7 @@ class _Builder:
             if not isinstance(key.value, str):
                 self.report(key.problem("A key must be text.", "Put it in quotes."))
             elif odd := _ODD_BLANK.search(key.value):
-                at = odd.start(1)
-                self.report(key.problem_at(at, _NO_SPACE, "Write a space in its place."))
+                self.report(key.problem_at(odd.start(1), _NO_SPACE, "Write a space in its place."))
             elif first := node.keys.get(key.value):
                 message = f"The key {key.value} is here twice; first in line {first.line}."
                 self.report(key.problem(message, "Leave one of them out."))

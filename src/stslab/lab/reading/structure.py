@@ -109,8 +109,7 @@ def _read(
 ) -> tuple[P, Node, frozenset[str]]:
     """A part of this model, as in a draft; some of its values are ``given`` already."""
     values, spoiled = _Reader(report).values(model, node, given.keys())
-    part = _filled(model, node, {**_STAND_INS[model], **values, **given})
-    return part, node, frozenset(spoiled)
+    return _filled(model, node, {**_STAND_INS[model], **values, **given}), node, frozenset(spoiled)
 
 
 def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:

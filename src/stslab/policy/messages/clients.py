@@ -38,8 +38,7 @@ def _goes_on(line: str) -> bool:
 
 def may_be_secret(text: str) -> bool:
     """Whether a long run of letters and digits is in the text, as in keys and tokens."""
-    runs = _RUN.findall(text)
-    return any(not (run.isalpha() or run.islower() or run.isupper()) for run in runs)
+    return any(not (run.isalpha() or run.islower() or run.isupper()) for run in _RUN.findall(text))
 
 
 def _plain(text: str) -> str:

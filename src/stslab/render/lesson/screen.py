@@ -115,8 +115,7 @@ def _page(lines: list[str], room: int, width: int) -> int:
 
     Else up to the last at which no command is broken, and nothing that hangs below a line.
     """
-    rows = list(accumulate(_rows(line, width) for line in lines))
-    fit = max(bisect_right(rows, room), 1)
+    fit = max(bisect_right(list(accumulate(_rows(line, width) for line in lines)), room), 1)
     if fit == len(lines):
         return fit
     texts = [Text.from_ansi(line).plain.rstrip() for line in lines[: fit + 1]]

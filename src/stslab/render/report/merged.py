@@ -120,8 +120,7 @@ def misconceptions(reports: Iterable[Handed]) -> list[tuple[str, str, int, str]]
     """The wrong predictions, the most frequent first: claim, prediction, how many, lab."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for report in reports:
-        first = {(one.stage, one.number): one for one in reversed(report.predicted)}
-        for wrong in first.values():
+        for wrong in {(one.stage, one.number): one for one in reversed(report.predicted)}.values():
             if not wrong.right and wrong.said != DONT_KNOW:
                 says = (claim.says for claim in report.claims if claim.stage == wrong.stage)
                 unknown = f"{wrong.stage}, claim {wrong.number + 1}"

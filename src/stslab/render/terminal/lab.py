@@ -116,8 +116,7 @@ def _stage(number: int, stage: Stage) -> Iterator[str]:
     if stage.checkpoint:
         yield from ("", "What is proved:", "")
     for check in stage.checkpoint:
-        called = f"`{check.call}` as `{check.identity}`"
-        how = called if check.call else "looked up in the files"
+        how = f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
         refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
         because = f" {markdown_line(check.because)}" if check.because else ""
         yield f"- {markdown_line(check.says)} ({how}{refused}).{because}"

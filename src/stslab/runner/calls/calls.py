@@ -185,8 +185,7 @@ class Calls:
     def _limit(self, refusal: Refusal, identity: str, *, repeatable: bool, within: float) -> float:
         """For how many seconds after the first try a refused call is repeated."""
         if refusal.transient:
-            harmless = repeatable or refusal.status < _SERVER_ERROR
-            return TRANSIENT_SECONDS if harmless else 0.0
+            return TRANSIENT_SECONDS if repeatable or refusal.status < _SERVER_ERROR else 0.0
         if not self.target.eventually_consistent or refusal.code in EXISTS:
             return 0.0
         unheard = refusal.code in SPREADING and self._key_of(identity) not in self._unknown

@@ -142,8 +142,7 @@ class Past:
 
     def entered(self, stage: str) -> str:
         """When the stage was first begun (ISO 8601), or ""."""
-        every = self._at(records.Entered)
-        return next((at for entered, at in every if entered.stage == stage), "")
+        return next((at for entered, at in self._at(records.Entered) if entered.stage == stage), "")
 
     @property
     def stage(self) -> str:

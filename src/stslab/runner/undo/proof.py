@@ -173,8 +173,7 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
     for thing in (thing for admin in admins for thing in leftovers(work, admin)):
         if thing.is_among([*others, *left]):
             continue
-        seconds = 0.0 if left else _GONE_SECONDS
-        sight = look_until(work, thing, there=False, seconds=seconds)
+        sight = look_until(work, thing, there=False, seconds=0.0 if left else _GONE_SECONDS)
         if sight.there is not False:
             work.calls.emit(ThingLookedUp(thing.label, sight.call, gone=False, proof=sight.proof))
             more.append(thing)

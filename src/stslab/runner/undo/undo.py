@@ -95,11 +95,10 @@ def _extra(parent: Thing, child: Child, names: Data) -> Extra:
         return Call(parent.admin, service, removal.operation, params)
 
     removal, what = child.removals[0], child.what.format_map(names)
-    ones = search(child.ones, names) or ()
     return Extra(
         f"{what} ({count})" if count > 1 else what,
         tuple(call(each, names) for each in child.removals),
-        tuple(call(child.singly, each) for each in ones if child.singly),
+        tuple(call(child.singly, each) for each in search(child.ones, names) or () if child.singly),
         removed_by(f"{service}.{removal.operation}", {**parent.names, **names}, parent.admin),
     )
 
