@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
 from itertools import combinations, pairwise, product
 from types import MappingProxyType
 from typing import NamedTuple
@@ -233,6 +233,19 @@ def _ownership(bucket: Bucket) -> Answer | None:
     return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
 
 
+def _placed(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags in the order that Java's HashMap gives them, as S3's recorded answers have them."""
+    size = 1 << (len(tags) - 1).bit_length()
+    size *= 1 + (len(tags) > size * 3 // 4)
+
+    def place(key: str) -> int:
+        units = memoryview(key.encode("utf-16-le")).cast("H")
+        hashed = reduce(lambda before, unit: (31 * before + unit) % 2**32, units, 0)
+        return (hashed ^ hashed >> 16) % size
+
+    return {key: tags[key] for key in sorted(tags, key=place)}
+
+
 def _unlocked(_bucket: Bucket) -> Answer:
     raise fault("InvalidRequest", SAYS["no lock"])
 
@@ -248,7 +261,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
     "GetBucketTagging": (
-        lambda one: {"TagSet": tag_list(one.tags)} if one.tags else None,
+        lambda one: {"TagSet": tag_list(_placed(one.tags))} if one.tags else None,
         "NoSuchTagSet",
     ),
     "GetBucketVersioning": (

@@ -86,8 +86,8 @@ def operation(http: HttpRequest, where: Address) -> str:
     query = single(http)
     if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
         query.pop("id", None)
-    ignored = _TABLES["ignored"].get(f"{http.method} {where.level}", ()), _TABLES["qualifying"]
-    subresources = sorted((_subresources() & query.keys()).difference(*ignored))
+    kinds, ignored = _TABLES["kinds"], _TABLES["ignored"].get(f"{http.method} {where.level}", ())
+    subresources = sorted((kinds.keys() & query.keys()).difference(ignored))
     asked = " ".join(subresources)
     if len(subresources) > 1 and asked != "partNumber uploadId":
         message = f"Conflicting query string parameters: {', '.join(subresources)}"
@@ -102,7 +102,6 @@ def operation(http: HttpRequest, where: Address) -> str:
     what = f"{http.method} {where.level} {'form' if form else asked}".strip()
     if refusal := _TABLES["refusals"].get(what):
         raise fault(**refusal)
-    kinds = _TABLES["kinds"]
     named = kinds.get(f"{where.level} {asked}") or kinds.get(asked, where.level)
     kind, _, allowed = named.partition(" ")
     headers = (("Allow", allowed),) if allowed else ()
@@ -139,9 +138,3 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
         place: tuple(sorted(group, key=lambda one: len(one.required) + one.copies, reverse=True))
         for place, group in table.items()
     }
-
-
-@functools.cache
-def _subresources() -> frozenset[str]:
-    """Every query parameter that some operation requires."""
-    return frozenset().union(*(one.required for group in candidates().values() for one in group))
