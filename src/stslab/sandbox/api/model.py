@@ -12,7 +12,7 @@ import msgspec
 from stslab.policy import Decision, NamedPolicy, Principal, PrincipalKind
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.state.identities import Role, Session, User
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Record, Transaction, View
 from stslab.structures import beside
 
 Pairs = tuple[tuple[str, str], ...]
@@ -330,6 +330,12 @@ def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
 
 def tags_in(listed: TagList | None) -> dict[str, str]:
     return {tag.get("Key", ""): tag.get("Value", "") for tag in listed or ()}
+
+
+def shown(record: Record, **more: object) -> Answer:
+    """The members of an answer that shown.yaml takes from the record, and more."""
+    names = beside(__file__, "shown.yaml")[record.table]
+    return {name: getattr(record, attribute) for name, attribute in names.items()} | more
 
 
 def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:

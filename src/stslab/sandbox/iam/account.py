@@ -11,7 +11,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, pages
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, iso, shown
 from stslab.sandbox.api.policies import Uses, uses_of
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.iam.answers import tags
@@ -72,7 +72,7 @@ def _detail(view: View, uses: Uses, now: datetime, entity: _Detailed) -> tuple[s
         details = {**answers.whole_role(view, entity, now), "InstanceProfileList": profiles}
         details["Tags"] = tags(entity.tags)
     else:
-        details = answers.group(entity)
+        details = shown(entity)
     kind = entity.table.title()
     inline = [
         {"PolicyName": name, "PolicyDocument": answers.document(text)}

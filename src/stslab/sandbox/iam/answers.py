@@ -10,10 +10,10 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from stslab.sandbox.api import pages, policies
-from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
+from stslab.sandbox.api.model import Answer, ApiRequest, shown, tag_list
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state import identities
-from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
+from stslab.sandbox.state.identities import Identity, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Named, View
 
 N = TypeVar("N", bound=Named)
@@ -56,35 +56,20 @@ def _tagged_and_bounded(record: User | Role) -> Answer:
     return {"PermissionsBoundary": boundary if arn else None, "Tags": tags(record.tags) or None}
 
 
-def _named(word: str, record: User | Group | Role | InstanceProfile) -> Answer:
-    return {
-        "Path": record.path,
-        f"{word}Name": record.name,
-        f"{word}Id": record.unique_id,
-        "Arn": record.arn,
-        "CreateDate": record.created,
-    }
-
-
-user, group = partial(_named, "User"), partial(_named, "Group")
-"""A user or group as in a list."""
-
-
 def whole_user(record: User) -> Answer:
     """A user as in GetUser's answer, with tags and boundary."""
-    return {**user(record), **_tagged_and_bounded(record)}
+    return shown(record, **_tagged_and_bounded(record))
 
 
 def plain_role(view: View, record: Role) -> Answer:
     """A role as in an instance profile."""
-    trust = document(policies.with_arns(record.trust, view))
-    return {**_named("Role", record), "AssumeRolePolicyDocument": trust}
+    return shown(record, AssumeRolePolicyDocument=document(policies.with_arns(record.trust, view)))
 
 
 def new_role(record: Role, trust: str) -> Answer:
     """A role as in CreateRole's answer, with its trust policy as it was put."""
-    shown = {**_named("Role", record), "AssumeRolePolicyDocument": document(trust)}
-    return {**shown, **_tagged_and_bounded(record)}
+    more = _tagged_and_bounded(record)
+    return shown(record, AssumeRolePolicyDocument=document(trust), **more)
 
 
 def role(view: View, record: Role) -> Answer:
@@ -106,24 +91,18 @@ def whole_role(view: View, record: Role, now: datetime) -> Answer:
 
 def listed_profile(view: View, record: InstanceProfile) -> Answer:
     held = view.get(Role, record.account, record.role)
-    roles = [plain_role(view, held)] if held else []
-    return {**_named("InstanceProfile", record), "Roles": roles}
+    return shown(record, Roles=[plain_role(view, held)] if held else [])
 
 
 def policy(record: identities.ManagedPolicy, uses: policies.Uses = ({}, {})) -> Answer:
     attached, bounding = uses
-    return {
-        "PolicyName": record.name,
-        "PolicyId": record.unique_id,
-        "Arn": record.arn,
-        "Path": record.path,
-        "DefaultVersionId": record.default,
-        "AttachmentCount": attached.get(record.arn, 0),
-        "PermissionsBoundaryUsageCount": bounding.get(record.arn, 0),
-        "IsAttachable": True,
-        "CreateDate": record.created,
-        "UpdateDate": record.versions[-1].created,
-    }
+    return shown(
+        record,
+        AttachmentCount=attached.get(record.arn, 0),
+        PermissionsBoundaryUsageCount=bounding.get(record.arn, 0),
+        IsAttachable=True,
+        UpdateDate=record.versions[-1].created,
+    )
 
 
 def policy_version(

@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, pages
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, shown
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, SamlProvider, User
 from stslab.sandbox.state.snapshot import Named, Transaction, View
@@ -112,8 +112,8 @@ _KINDS: Mapping[str, type] = {
 """The kinds of things that have tags, by their names in operations."""
 READS: Reads = {
     **{f"List{word}Tags": partial(_list, kind) for word, kind in _KINDS.items()},
-    "ListUsers": partial(answers.listed, User, "Users", lambda _, user: answers.user(user)),
-    "ListGroups": partial(answers.listed, Group, "Groups", lambda _, group: answers.group(group)),
+    "ListUsers": partial(answers.listed, User, "Users", lambda _, user: shown(user)),
+    "ListGroups": partial(answers.listed, Group, "Groups", lambda _, group: shown(group)),
     "ListRoles": partial(answers.listed, Role, "Roles", answers.role),
     "ListInstanceProfiles": partial(
         answers.listed, InstanceProfile, "InstanceProfiles", answers.listed_profile

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, pages
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, shown
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -93,13 +93,13 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     label = f"{quote(name)}@{request.account}"
     qr_code = segno.make_qr(f"otpauth://totp/{label}?secret={device.seed}")
     qr_code.save(image, kind="png", scale=6)
-    shown = {
+    told = {
         "SerialNumber": device.serial,
         "Base32StringSeed": device.seed.encode(),
         "QRCodePNG": image.getvalue(),
         "Tags": answers.tags(device.tags) or None,
     }
-    return {"VirtualMFADevice": shown}
+    return {"VirtualMFADevice": told}
 
 
 def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> None:
@@ -165,7 +165,7 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
 def _shown(view: View, device: MfaDevice) -> Answer:
     """The members of a device in both lists."""
     user = view.get(User, device.account, device.user)
-    whose = {"User": answers.user(user), "UserName": user.name} if user else {}
+    whose = {"User": shown(user), "UserName": user.name} if user else {}
     return {"SerialNumber": device.serial, "EnableDate": device.enabled, **whose}
 
 

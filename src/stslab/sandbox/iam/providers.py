@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, tag_list
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, shown, tag_list
 from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import OidcProvider, SamlProvider
@@ -68,13 +68,7 @@ def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
 
 def get_open_id_connect_provider(view: View, request: ApiRequest) -> Answer:
     provider = lookups.named(view, OidcProvider, request)
-    return {
-        "Url": provider.url,
-        "ClientIDList": provider.client_ids,
-        "ThumbprintList": provider.thumbprints,
-        "CreateDate": provider.created,
-        "Tags": answers.tags(provider.tags),
-    }
+    return shown(provider, Tags=answers.tags(provider.tags))
 
 
 def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
@@ -142,15 +136,8 @@ def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_saml_provider(view: View, request: ApiRequest) -> Answer:
     provider = lookups.named(view, SamlProvider, request)
-    return {
-        "SAMLProviderUUID": provider.unique_id,
-        "SAMLMetadataDocument": provider.metadata,
-        "CreateDate": provider.created,
-        "ValidUntil": provider.valid_until,
-        "Tags": answers.tags(provider.tags),
-        "AssertionEncryptionMode": "Allowed",
-        "PrivateKeyList": [],
-    }
+    more = {"AssertionEncryptionMode": "Allowed", "PrivateKeyList": []}
+    return shown(provider, Tags=answers.tags(provider.tags), **more)
 
 
 def list_saml_providers(view: View, request: ApiRequest) -> Answer:

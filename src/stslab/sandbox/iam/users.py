@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, identifiers, pages
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, shown
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import AccessKey, Group, LoginProfile, MfaDevice, User
 from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
@@ -59,18 +59,18 @@ def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tu
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
     group = lookups.put_new(tx, request, Group, request.params["GroupName"])
-    return {"Group": answers.group(group)}
+    return {"Group": shown(group)}
 
 
 def get_group(view: View, request: ApiRequest) -> Answer:
     group = lookups.named(view, Group, request)
-    shown = pages.page(request, "Users", lookups.users_in(view, group), answers.user)
-    return {"Group": answers.group(group), **shown}
+    page = pages.page(request, "Users", lookups.users_in(view, group), shown)
+    return {"Group": shown(group), **page}
 
 
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
     groups = lookups.groups_of(view, lookups.named(view, User, request))
-    return pages.page(request, "Groups", groups, answers.group)
+    return pages.page(request, "Groups", groups, shown)
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> None:
@@ -165,10 +165,10 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
     user = view.get(User, request.account, key.user) if key else None
     if key is None or user is None:
         raise lookups.fault("last used", caller=request.caller.principal.arn, key=key_id)
-    shown: Answer = {"ServiceName": "N/A", "Region": "N/A"}
+    last: Answer = {"ServiceName": "N/A", "Region": "N/A"}
     if used := key.last_used:
-        shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
-    return {"UserName": user.name, "AccessKeyLastUsed": shown}
+        last = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
+    return {"UserName": user.name, "AccessKeyLastUsed": last}
 
 
 def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
@@ -180,12 +180,8 @@ def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
 
 
 def _metadata(user: User | None, key: AccessKey) -> Answer:
-    return {
-        "UserName": user.name if user else None,
-        "AccessKeyId": key.access_key_id,
-        "Status": "Active" if key.active else "Inactive",
-        "CreateDate": key.created,
-    }
+    name = user.name if user else None
+    return shown(key, UserName=name, Status="Active" if key.active else "Inactive")
 
 
 # -- console passwords ----------------------------------------------------------------------
@@ -284,11 +280,11 @@ def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.account(view, account).password_policy
     if policy is None:
         raise faults.no_such(f"The Password Policy with domain name {account} cannot be found.")
-    shown: Answer = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
-    shown["PasswordReusePrevention"] = policy.reuse_prevention or None
+    told: Answer = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
+    told["PasswordReusePrevention"] = policy.reuse_prevention or None
     if not policy.max_age:
-        shown |= {"MaxPasswordAge": None, "HardExpiry": None}
-    return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0}}
+        told |= {"MaxPasswordAge": None, "HardExpiry": None}
+    return {"PasswordPolicy": {**told, "ExpirePasswords": policy.max_age > 0}}
 
 
 def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None:

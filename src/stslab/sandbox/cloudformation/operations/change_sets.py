@@ -1,5 +1,7 @@
 """The operations on change sets (User Guide, "Updating stacks using change sets")."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations, pages
@@ -94,8 +96,9 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request, request.params["ChangeSetName"])
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
-    return stacks.without_empty(
-        **_summary(stack, change_set),
+    return stacks.members(
+        stack,
+        change_set,
         Parameters=values or None,
         Tags=tag_list(config.tags) or None,
         OnStackFailure=change_set.on_failure,
@@ -111,7 +114,7 @@ def list_change_sets(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     found = lookups.change_sets(view, stack)
     place = "{0.created} {0.change_set_id}".format
-    return pages.page(request, "Summaries", found, lambda each: _summary(stack, each), place)
+    return pages.page(request, "Summaries", found, partial(stacks.members, stack), place)
 
 
 def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
@@ -179,18 +182,3 @@ def _find(view: View, request: ApiRequest, name: str) -> tuple[Stack | None, Cha
 
 def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:
     return next((one for one in lookups.change_sets(view, stack) if one.name == name), None)
-
-
-def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
-    return stacks.without_empty(
-        StackId=stack.stack_id,
-        StackName=stack.name,
-        ChangeSetId=change_set.change_set_id,
-        ChangeSetName=change_set.name,
-        ExecutionStatus=change_set.execution_status,
-        Status=change_set.status,
-        StatusReason=change_set.reason,
-        CreationTime=change_set.created,
-        Description=change_set.description,
-        IncludeNestedStacks=change_set.hierarchical,
-    )

@@ -157,26 +157,20 @@ def _stack(stack: Stack) -> Answer:
     template = parse(stack.config.template) if stack.config.template else Template(resources={})
     kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
     undone = stack.status.startswith("ROLLBACK_")
-    return stacks.without_empty(
-        StackId=stack.stack_id,
-        StackName=stack.name,
+    return stacks.members(
+        stack,
+        stack,
         ChangeSetId=None if undone or stack.is_direct else stack.change_set_id,
         Description=template.description,
         TemplateDescription=template.description,
         Parameters=parameters.shown(template.parameters, stack.config.parameters) or None,
-        CreationTime=stack.created,
-        LastUpdatedTime=stack.updated,
-        DeletionTime=stack.deleted,
         RollbackConfiguration={},
-        StackStatus=stack.status,
-        StackStatusReason=stack.reason,
         DisableRollback=kept,
         RetainExceptOnCreate=stack.unsparing or None,
         DeploymentConfig={"Mode": "STANDARD", "DisableRollback": kept},
         NotificationARNs=[],
         Capabilities=stack.config.capabilities or None,
         Outputs=None if stack.status.endswith("_IN_PROGRESS") else stack.outputs or None,
-        RoleARN=stack.role_arn,
         Tags=tag_list(stack.config.tags),
         EnableTerminationProtection=stack.protected if stack.exists else None,
         DriftInformation={"StackDriftStatus": "NOT_CHECKED"},
@@ -185,35 +179,16 @@ def _stack(stack: Stack) -> Answer:
 
 
 def _event(stack: Stack, event: StackEvent) -> Answer:
-    shown = stacks.without_empty(
-        StackId=stack.stack_id,
-        EventId=event.event_id,
-        StackName=stack.name,
-        LogicalResourceId=event.logical_id,
-        ResourceType=event.type,
-        Timestamp=event.at,
-        ResourceStatus=event.status,
-        ResourceStatusReason=event.reason,
-        DetailedStatus="VALIDATION_FAILED" if event.errors else "",
-        ResourceProperties=event.properties,
-        ClientRequestToken=event.token,
-    )
+    detailed = "VALIDATION_FAILED" if event.errors else ""
+    shown = stacks.members(stack, event, DetailedStatus=detailed)
     return {**shown, **event.operation, "PhysicalResourceId": event.physical_id}
 
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
     """The members of a resource in all answers, like :func:`_stack`."""
-    return stacks.without_empty(
-        StackName=stack.name,
-        StackId=stack.stack_id,
-        LogicalResourceId=resource.logical_id,
-        PhysicalResourceId=resource.physical_id,
-        ResourceType=resource.type,
-        Timestamp=resource.changed,
-        LastUpdatedTimestamp=resource.changed,
-        ResourceStatus=resource.status,
-        ResourceStatusReason=resource.reason,
-        Description=resource.description,
+    return stacks.members(
+        stack,
+        resource,
         Metadata=encode(resource.metadata or {}).decode(),
         DriftInformation={"StackResourceDriftStatus": "NOT_CHECKED"},
     )

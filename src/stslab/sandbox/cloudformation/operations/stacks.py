@@ -6,7 +6,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, tags_in
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, shown, tags_in
 from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_deleted, stack_becomes
@@ -14,7 +14,7 @@ from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, parse
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Record, Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
 
 SAYS = ANATOMY["stacks"]
@@ -84,8 +84,10 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
     return result
 
 
-def without_empty(**members: object) -> Answer:
-    return {name: value for name, value in members.items() if value not in (None, "")}
+def members(stack: Stack, of: Record, **more: object) -> Answer:
+    """What answers tell of the stack or of something in it, and more, except what is empty."""
+    told = shown(of, StackId=stack.stack_id, StackName=stack.name, **more)
+    return {name: value for name, value in told.items() if value not in (None, "")}
 
 
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
