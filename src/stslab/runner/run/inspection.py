@@ -211,8 +211,7 @@ class Inspection:
         if not self._is_of_the_run(thing, search(effect.made, data)):
             return None
         seen = self._thing(thing, effect, prepared.params, [], anew=True)
-        answer = adopted(prepared, {**data, "thing": dict(thing.names)})
-        return replace(seen, answer=answer or {})
+        return replace(seen, answer=adopted(prepared, {**data, "thing": dict(thing.names)}) or {})
 
     def _is_of_the_run(self, thing: Thing, made: object) -> bool:
         """Whether its parent is the run's own, or it was created (``made``) since the run began."""

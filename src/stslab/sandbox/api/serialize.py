@@ -190,8 +190,7 @@ def _time(shape: Shape, value: datetime | str) -> str:
     if shape.name in _WITH_ZEROS:
         value = value.replace(microsecond=0)
     exact = written == "milliseconds" or shape.name in _TO_THE_MILLISECOND | _WITH_ZEROS
-    precision = "milliseconds" if exact else "seconds"
-    return iso(value.astimezone(UTC), precision)
+    return iso(value.astimezone(UTC), "milliseconds" if exact else "seconds")
 
 
 def _plain(shape: Shape, value: Any) -> str:

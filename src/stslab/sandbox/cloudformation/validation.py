@@ -109,8 +109,7 @@ def _uses(value: object, function: str) -> bool:
 
 
 def _check_condition(template: Template, name: str | None) -> None:
-    defined = name is None or name in template.conditions
-    well_formed(defined, f"Condition {name} is not defined.")
+    well_formed(name is None or name in template.conditions, f"Condition {name} is not defined.")
 
 
 def _check_conditions(template: Template) -> None:

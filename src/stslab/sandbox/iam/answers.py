@@ -68,8 +68,7 @@ def plain_role(view: View, record: Role) -> Answer:
 
 def new_role(record: Role, trust: str) -> Answer:
     """A role as in CreateRole's answer, with its trust policy as it was put."""
-    more = _tagged_and_bounded(record)
-    return shown(record, AssumeRolePolicyDocument=document(trust), **more)
+    return shown(record, AssumeRolePolicyDocument=document(trust), **_tagged_and_bounded(record))
 
 
 def role(view: View, record: Role) -> Answer:

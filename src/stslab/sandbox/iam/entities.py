@@ -82,8 +82,7 @@ def _without(
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     new = given(request)
     if not new:
-        of_identity = kind in (User, Role)
-        raise faults.invalid_input(_NOTHING if of_identity else _NO_TAGS.format("map"))
+        raise faults.invalid_input(_NOTHING if kind in (User, Role) else _NO_TAGS.format("map"))
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:

@@ -91,8 +91,7 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     )
     lookups.put(tx, device, name)
     label = f"{quote(name)}@{request.account}"
-    qr_code = segno.make_qr(f"otpauth://totp/{label}?secret={device.seed}")
-    qr_code.save(image, kind="png", scale=6)
+    segno.make_qr(f"otpauth://totp/{label}?secret={device.seed}").save(image, kind="png", scale=6)
     told = {
         "SerialNumber": device.serial,
         "Base32StringSeed": device.seed.encode(),

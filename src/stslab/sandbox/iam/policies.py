@@ -205,8 +205,7 @@ def _inline(holder: Identity, request: ApiRequest) -> str:
 
 
 def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
-    names = lookups.named(view, kind, request).inline
-    return pages.page(request, "PolicyNames", names, str, str)
+    return pages.page(request, "PolicyNames", lookups.named(view, kind, request).inline, str, str)
 
 
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
@@ -235,8 +234,7 @@ def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
 
 
 def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:
-    holder = lookups.changeable(tx, kind, request)
-    tx.put(replace(holder, boundary=lookups.boundary(tx, request)))
+    tx.put(replace(lookups.changeable(tx, kind, request), boundary=lookups.boundary(tx, request)))
 
 
 def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:

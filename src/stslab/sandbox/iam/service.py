@@ -114,8 +114,7 @@ def _target(view: View, request: ApiRequest) -> Target:
     if request.operation in _LISTS:
         kind = _LISTS[request.operation]
         path = request.params.get("PathPrefix", "/*" if kind.endswith("-provider") else "/")
-        shown = f"policy path {path}" if kind == "policy" else None
-        return Target(f"{prefix}:{kind}{path}", shown)
+        return Target(f"{prefix}:{kind}{path}", f"policy path {path}" if kind == "policy" else None)
     if source := request.params.get("PolicySourceArn"):
         holder = simulation.entity_of(view, request.account, source)
         return Target(holder.arn if holder else source, None, holder)
@@ -127,8 +126,7 @@ def _target(view: View, request: ApiRequest) -> Target:
         return Target(f"{prefix}:role{linked}")
     types = catalogue.resource_types(f"iam:{request.operation}")
     for type_name, (record, row) in _TYPES.items():
-        given = map(request.params.get, (row.parameter, row.called))
-        names = [str(name) for name in given if name]
+        names = [str(name) for name in map(request.params.get, (row.parameter, row.called)) if name]
         if type_name in types and names:
             entity = cast("Entity | None", lookups.find(view, record, request.account, names[0]))
             return _named_target(request, type_name, entity, names[0])

@@ -159,8 +159,7 @@ class Rehearsal:
 
     def _pace(self) -> float:
         self._pauses += 1
-        whole = self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._pauses))
-        return whole / _PAUSES
+        return self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._pauses)) / _PAUSES
 
     def _failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
         """Why the work on a resource fails, or "". A deletion fails once, and then succeeds."""

@@ -249,8 +249,7 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
             raise fault("UserKeyMustBeSpecified")
         checked(Address(bucket.name, row["Key"]))
     deleted, errors = [], []
-    once = {tuple(_identifier(row).values()): row for row in rows}
-    for row in once.values():
+    for row in {tuple(_identifier(row).values()): row for row in rows}.values():
         try:
             deleted.append(_delete(judge, tx, request, row))
         except ApiFault as error:

@@ -366,8 +366,7 @@ def _read(
     bucket = lookups.bucket_of(view, request)
     answer = show(bucket)
     if answer is None and missing:
-        named = {} if missing == _UNKNOWN else {"BucketName": bucket.name}
-        raise fault(missing, extra=named)
+        raise fault(missing, extra={} if missing == _UNKNOWN else {"BucketName": bucket.name})
     return answer or {}
 
 

@@ -311,8 +311,7 @@ def _assertion(account: Holder, request: ControlRequest) -> Reply:
         attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
     try:
         subject = body.session_name if body.subject is None else body.subject
-        now = account.inside.state.now()
-        minted = minting.response(provider, now, subject, attributes, body)
+        minted = minting.response(provider, account.inside.state.now(), subject, attributes, body)
     except ValueError as error:
         raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}

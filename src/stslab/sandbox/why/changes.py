@@ -360,8 +360,7 @@ def _denies(situation: Situation, command: str) -> bool:
     owner, bucket = asked.resource_account, asked.resource.partition("/")[0]
     admin = Principal.from_arn(f"arn:aws:iam::{owner}:user/admin")
     context = {key: one for key, one in asked.context.items() if _OF_ANYONE.match(key)}
-    changing = Request(admin, action, bucket, context, owner)
-    decision = replace(situation, request=changing).decide()
+    decision = replace(situation, request=Request(admin, action, bucket, context, owner)).decide()
     return any(one.kind is PolicyKind.RESOURCE and one.denies for one in decision.layers)
 
 

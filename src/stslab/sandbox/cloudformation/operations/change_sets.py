@@ -95,11 +95,10 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
 def describe_change_set(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request, request.params["ChangeSetName"])
     config = change_set.config
-    values = parameters.shown(parse(config.template).parameters, config.parameters)
     return stacks.members(
         stack,
         change_set,
-        Parameters=values or None,
+        Parameters=parameters.shown(parse(config.template).parameters, config.parameters) or None,
         Tags=tag_list(config.tags) or None,
         OnStackFailure=change_set.on_failure,
         NotificationARNs=[],

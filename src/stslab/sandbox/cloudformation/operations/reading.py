@@ -40,8 +40,7 @@ def list_stacks(view: View, request: ApiRequest) -> Answer:
 def describe_stack_events(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     events, show = lookups.events(view, stack), partial(_event, stack)
-    place = "{0.number:09}".format
-    return pages.page(request, "StackEvents", events, show, place, descending=True)
+    return pages.page(request, "StackEvents", events, show, "{0.number:09}".format, descending=True)
 
 
 def describe_events(view: View, request: ApiRequest) -> Answer:
@@ -86,8 +85,7 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
             yield {**_event(stack, event), "EventType": kind, "OperationType": None}
         if operation and operation not in running:
             done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")
-            ended = "SUCCEEDED" if done else "FAILED"
-            yield _stack_event(common, ended, begun.at, last.at)
+            yield _stack_event(common, "SUCCEEDED" if done else "FAILED", begun.at, last.at)
 
 
 def _stack_event(common: Answer, status: str, at: datetime, end: datetime | None = None) -> Answer:
@@ -179,8 +177,7 @@ def _stack(stack: Stack) -> Answer:
 
 
 def _event(stack: Stack, event: StackEvent) -> Answer:
-    detailed = "VALIDATION_FAILED" if event.errors else ""
-    shown = stacks.members(stack, event, DetailedStatus=detailed)
+    shown = stacks.members(stack, event, DetailedStatus="VALIDATION_FAILED" if event.errors else "")
     return {**shown, **event.operation, "PhysicalResourceId": event.physical_id}
 
 

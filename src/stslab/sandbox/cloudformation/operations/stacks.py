@@ -115,8 +115,7 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     wanted = config(request)
     stack = old or new_stack(tx, request, wanted)
     check(tx, stack, wanted)
-    protected = bool(params.get("EnableTerminationProtection"))
-    stack = replace(stack, config=wanted, protected=protected)
+    stack = replace(stack, config=wanted, protected=bool(params.get("EnableTerminationProtection")))
     return begin(tx, request, stack, "CREATE_IN_PROGRESS", params.get("OnFailure", ""))
 
 

@@ -101,8 +101,7 @@ def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
     with job.state.transaction() as tx:
         for resource in unwanted:
             tx.delete(resource)
-    left = tuple(job.resources)
-    job.stack_becomes(status, reason, resources=left, previous=None, leftovers=())
+    job.stack_becomes(status, reason, resources=tuple(job.resources), previous=None, leftovers=())
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:

@@ -145,11 +145,10 @@ def certificate(
     if len(name) <= _LONGEST_COMMON_NAME:  # the alternative name has a longer host name
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
     subject, signer = x509.Name(attributes), _key(above) if above else key
-    issuer = _read(above.pem).subject if above else subject
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(issuer)
+        .issuer_name(_read(above.pem).subject if above else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(min(now, real) - _EARLIER)

@@ -100,8 +100,7 @@ def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:
         for attribute in xml.children(statement, names.ASSERTION, "Attribute"):
             values = xml.children(attribute, names.ASSERTION, "AttributeValue")
             name = attribute.get("Name") or ""
-            texts = ("".join(value.itertext()) for value in values)
-            found[name] = (*found.get(name, ()), *texts)
+            found[name] = (*found.get(name, ()), *("".join(value.itertext()) for value in values))
     return found
 
 
