@@ -9,8 +9,8 @@ import msgspec
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import Refused
-from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
-from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.sandbox.cloudformation.template.functions import Unknown
+from stslab.sandbox.cloudformation.template.template import Properties, Value, as_text
 from stslab.structures import beside
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import partialmethod
 
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
-from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value, as_text
 from stslab.sandbox.state.state import State
 from stslab.structures import mapped, text_or_json
 

@@ -13,9 +13,9 @@ from stslab.sandbox.api.model import ApiFault, iso
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
-from stslab.sandbox.cloudformation.template.functions import NotText, Reference, as_text
+from stslab.sandbox.cloudformation.template.functions import NotText, Reference
 from stslab.sandbox.cloudformation.template.parameters import MASK
-from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value, as_text
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 from stslab.sandbox.state.state import State

@@ -109,7 +109,7 @@ class Blueprint:
         https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277.
         """
         own = {
-            functions.as_text(tag.get("Key")): functions.as_text(tag.get("Value"))
+            template.as_text(tag.get("Key")): template.as_text(tag.get("Value"))
             for tag in listed(properties.get("Tags"))
             if isinstance(tag, dict)  # what is none fails the update
         }
@@ -191,12 +191,12 @@ def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dic
     plain = function == "Ref" or value is functions.NO_VALUE
     told = f"{must}." if plain else f"{must} and not a {what}."
     template.well_formed(isinstance(value, str | int | float), told)
-    result = {"OutputKey": name, "OutputValue": functions.as_text(value)}
+    result = {"OutputKey": name, "OutputValue": template.as_text(value)}
     if "Description" in body:
-        result["Description"] = functions.as_text(body["Description"])
+        result["Description"] = template.as_text(body["Description"])
     if "Export" in body:
         export = functions.evaluate(body["Export"], scope)
-        result["ExportName"] = functions.as_text(export.get("Name", ""))
+        result["ExportName"] = template.as_text(export.get("Name", ""))
         template.check_export_name(name, result["ExportName"])
     return result
 

@@ -14,6 +14,7 @@ import msgspec
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value, well_formed
 from stslab.structures import beside
 
@@ -194,11 +195,6 @@ def unsupported_function(name: str) -> ApiFault:
     return invalid(says.format(name))
 
 
-def as_text(value: object) -> str:
-    """A scalar as text; booleans are ``true`` and ``false``."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _bounded(length: int) -> None:
     require(length <= _LONGEST, f"Template error: a text is longer than {_LONGEST} characters.")
 
@@ -233,7 +229,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Select": lambda value: (
         _counts(2, 2)(value)
         and (isinstance(value[1], list) or may_be(value[1], *_LISTS))
-        and (may_be(value[0], *_LOOKUPS) or re.fullmatch("[0-9]{1,9}", as_text(value[0])))
+        and (may_be(value[0], *_LOOKUPS) or re.fullmatch("[0-9]{1,9}", template.as_text(value[0])))
     ),
     "Fn::FindInMap": lambda value: (
         _counts(3, 4)(value)
@@ -265,14 +261,14 @@ def _sub(argument: object, scope: Scope) -> str:
         if name not in values:
             values[name] = scope.value_of(Reference(*name.split(".", 1)))
         require(isinstance(values[name], _SCALAR), ANATOMY["no string"].format(name))
-    _bounded(sum(len(as_text(values[name])) for name in names))
-    filled = SUB_VARIABLE.sub(lambda match: as_text(values[match[1]]), text)
+    _bounded(sum(len(template.as_text(values[name])) for name in names))
+    filled = SUB_VARIABLE.sub(lambda match: template.as_text(values[match[1]]), text)
     return UNKNOWN if UNKNOWN in filled else re.sub(r"\$\{\s*!", "${", filled)
 
 
 def _join(argument: Value, _scope: Scope) -> str:
     delimiter, items = argument
-    texts = [as_text(item) for item in items]
+    texts = [template.as_text(item) for item in items]
     _bounded(sum(map(len, texts)) + len(delimiter) * len(texts))
     joined = delimiter.join(texts)
     return UNKNOWN if UNKNOWN in joined else joined
@@ -292,7 +288,7 @@ def _select(argument: Value, _scope: Scope) -> Value:
 
 
 def _find_in_map(arguments: Value, scope: Scope) -> Value:
-    name, first, second = map(as_text, arguments[:3])
+    name, first, second = map(template.as_text, arguments[:3])
     require(name in scope.mappings, ANATOMY["no mapping"].format(name))
     row = scope.mappings[name].get(first, {})
     if second not in row and arguments[3:]:
@@ -353,7 +349,7 @@ def decide(value: object, scope: Scope) -> bool:
 def _equals(argument: Value, scope: Scope) -> bool:
     sides = [evaluate(side, scope) for side in argument]
     check_form(FITS["Fn::Equals"](sides), "Fn::Equals")
-    return as_text(sides[0]) == as_text(sides[1])
+    return template.as_text(sides[0]) == template.as_text(sides[1])
 
 
 DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {

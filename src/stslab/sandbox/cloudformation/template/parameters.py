@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template import template
-from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import ANATOMY, SAYS, Value, well_formed
+from stslab.sandbox.cloudformation.template.template import Value, as_text, well_formed
 
 if TYPE_CHECKING:
     import regex
@@ -34,13 +33,13 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
     for name, declared in declarations.items():
         template.check_name("Parameter", name)
         well_formed(isinstance(declared, dict), "Any Parameters member must be an object.")
-        unknown = sorted(set(declared) - set(ANATOMY["parameter"]))
+        unknown = sorted(set(declared) - set(template.ANATOMY["parameter"]))
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
         kind = declared.get("Type")
         well_formed(kind is not None, "Every Parameters object must contain a Type member.")
         well_formed(isinstance(kind, str), "Every Type member must be a string.")
         foreign = str(kind).startswith(("AWS::", "List<AWS::"))
-        well_formed(not foreign, SAYS["foreign type"].format(kind, name))
+        well_formed(not foreign, template.SAYS["foreign type"].format(kind, name))
         well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
         fits = isinstance(declared.get("AllowedValues", []), list)
         well_formed(fits, "Every AllowedValues member must be a list.")
@@ -100,7 +99,7 @@ def resolve(
     for entry in given:
         require(entry.get("ParameterKey"), "Each parameter must have a ParameterKey")
         values[str(entry["ParameterKey"])] = _given(entry, previous or {})
-    require(declarations or not values, ANATOMY["no parameters"])
+    require(declarations or not values, template.ANATOMY["no parameters"])
     unknown = [name for name in values if name not in declarations]
     require(not unknown, f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     defaults = {name: d["Default"] for name, d in declarations.items() if "Default" in d}
@@ -178,7 +177,8 @@ def _check_value(name: str, value: str, declared: Declaration) -> None:
             if limit is not None and kind in kinds and not fits(member, limit):
                 reason = declared.get("ConstraintDescription")
                 failed = f"Parameter {name} failed to satisfy constraint: {reason}"
-                raise invalid(failed if reason else f"Parameter '{name}' {problem.format(limit)}")
+                told = f"Parameter '{name}' {problem.format(as_text(limit))}"
+                raise invalid(failed if reason else told)
 
 
 CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], object], str], ...] = (

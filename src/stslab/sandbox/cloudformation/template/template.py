@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ BODY_LIMIT = 51_200
 """The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""
 
 NESTING_LIMIT = 100
+_PLAIN = (1e-3, 1e7)  # between these, Java's Double.toString writes no exponent
 NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
 _LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*+"?|[\[{,]\s*,)|,(?=\s*[}\]])', re.DOTALL)
@@ -115,14 +117,24 @@ def _text(value: Value, of: str = "") -> str:
     try:
         value.encode()
     except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; a lone surrogate
-        kind = "a map" if value is True else f"numeric [{value}]"
+        kind = "a map" if value is True else f"numeric [{as_text(value)}]"
         keys = f"Template format error: [{of}] map keys must be strings; received {kind} instead"
         raise invalid(keys if of and isinstance(value, int | float) else UNSUPPORTED) from None
     return str(value)
 
 
+def as_text(value: object) -> str:
+    """A scalar as text; booleans are ``true`` and ``false``, and numbers as Java writes them."""
+    if isinstance(value, float) and value and not _PLAIN[0] <= abs(value) < _PLAIN[1]:
+        digits, _, power = f"{Decimal(repr(value)).normalize():E}".partition("E")
+        return f"{digits}{'' if '.' in digits else '.0'}E{int(power)}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 VERSION = "2010-09-09"  # the only one, which a template need not name
 ANATOMY: Mapping[str, Any] = beside(__file__, "anatomy.yaml")
+_NUMBER = re.compile(ANATOMY["number"])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, "+-.0123456789")
 LONGEST: Mapping[str, int] = ANATOMY["longest"]
 SAYS: Mapping[str, str] = ANATOMY["format errors"]
 
