@@ -1,0 +1,62 @@
+"""Reads a pattern as Java's ``java.util.regex`` does, and writes it for the module ``regex``."""
+
+import math
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+import regex
+
+from stslab.structures import beside
+
+_COPIES = 524_288  # of characters, in repeated groups: more would fill the memory
+_SYNTAX = beside(__file__, "patterns.yaml")
+_SETS = {form: f"[{body}]" for form, body in _SYNTAX["sets"].items()}
+_SETS |= {form[:2] + form[2].upper() + form[3:]: f"[^{of[1:]}" for form, of in _SETS.items()}
+_OUTSIDE, _INSIDE = (
+    [(re.compile(form, re.DOTALL), becomes) for form, becomes in (_SYNTAX[place] | _SETS).items()]
+    for place in ("outside", "inside")
+)
+_ESCAPE = re.compile("|".join(_SYNTAX["escapes"]), re.DOTALL)
+_CHARACTERS: dict[str, Callable[[str], str]] = {
+    "quoted": str,
+    "octal": lambda digits: chr(int(digits, 8)),
+    "hex": lambda digits: chr(int(digits.strip("xu{}"), 16)),
+    "control": lambda character: chr(ord(character) ^ 64),
+    "named": dict(zip("aefnrt", "\a\x1b\f\n\r\t", strict=True)).__getitem__,
+}
+
+
+@lru_cache(maxsize=64)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """Raises ValueError for what Java can't compile, and for what would fill the memory."""
+    for ends in re.findall(r"(?:\)[+{][\d,}+?]*)+", pattern):
+        copies = math.prod(max(int(times or 2), 2) for times in re.findall(r"[+{](\d*)", ends))
+        if copies * len(pattern) > _COPIES:
+            raise ValueError(pattern)
+    try:
+        return regex.compile(_translated(pattern), regex.V1)
+    except regex.error as error:
+        raise ValueError(pattern) from error
+
+
+def _translated(pattern: str) -> str:
+    units = _ESCAPE.sub(_character, pattern).encode("utf-16", "surrogatepass")
+    text = units.decode("utf-16", "surrogatepass")  # a pair of surrogates is one character
+    parts, position, depth = [], 0, 0  # the depth of classes in classes
+    while position < len(text):
+        forms = _INSIDE if depth else _OUTSIDE
+        tokens = ((form.match(text, position), becomes) for form, becomes in forms)
+        token, becomes = next((found for found in tokens if found[0]), (None, ""))
+        if not token:
+            raise ValueError(pattern)
+        ends = (f"\\U{ord(end):08x}" for end in token.groups() if end)
+        parts.append(token.expand(becomes) if becomes else "-".join(ends))
+        position = token.end()
+        depth += token[0].startswith("[") - (depth > 0 and token[0] == "]")
+    return "".join(parts)
+
+
+def _character(escape: re.Match[str]) -> str:
+    kind = escape.lastgroup
+    return re.escape(_CHARACTERS[kind](escape[kind])) if kind else escape[0]
