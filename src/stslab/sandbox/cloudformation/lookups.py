@@ -76,21 +76,16 @@ def events(view: View, stack: Stack) -> list[StackEvent]:
 
 
 def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str]]:
-    return {
-        output["ExportName"]: (stack, output["OutputValue"])
-        for stack in stacks(view, account, region)
-        if stack.exists
-        for output in stack.outputs
-        if "ExportName" in output
-    }
+    existing = (stack for stack in stacks(view, account, region) if stack.exists)
+    outputs = ((stack, output) for stack in existing for output in stack.outputs)
+    exported = (each for each in outputs if "ExportName" in each[1])
+    return {output["ExportName"]: (stack, output["OutputValue"]) for stack, output in exported}
 
 
 def importers(view: View, stack: Stack, name: str) -> list[str]:
-    return [
-        other.name
-        for other in stacks(view, stack.account, stack.region)
-        if other.exists and other.stack_id != stack.stack_id and name in other.imports
-    ]
+    others = stacks(view, stack.account, stack.region)
+    using = (one for one in others if one.exists and name in one.imports)
+    return [one.name for one in using if one.stack_id != stack.stack_id]
 
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:

@@ -153,10 +153,7 @@ class Identity:
 
 class Role(Identity):
     kind = "Role"
-    given = (
-        "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path",
-        "PermissionsBoundary",
-    )  # fmt: skip
+    given = ("AssumeRolePolicyDocument", "Description", "MaxSessionDuration", *Identity.given)
     attributes = ("Arn", "RoleId")
 
     def change(self, work: Work, old: Properties) -> None:

@@ -209,15 +209,7 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
 
 
 def _error(validation: str, kind: str, place: str, reason: str) -> Mapping[str, str]:
-    return {
-        "EventId": str(uuid.uuid4()),
-        "EventType": "VALIDATION_ERROR",
-        "LogicalResourceId": place.partition("/")[0],
-        "PhysicalResourceId": "",
-        "ResourceType": kind,
-        "ValidationFailureMode": "FAIL",
-        "ValidationName": validation,
-        "ValidationPath": f"/Resources/{place}",
-        "ValidationStatus": "FAILED",
-        "ValidationStatusReason": reason,
-    }
+    path, of = f"/Resources/{place}", place.partition("/")[0]
+    named = {"EventId": str(uuid.uuid4()), "LogicalResourceId": of, "ResourceType": kind}
+    told = {"ValidationName": validation, "ValidationPath": path, "ValidationStatusReason": reason}
+    return {**_SAYS["validation error"], **named, **told}

@@ -48,9 +48,7 @@ class Engine:
     ) -> None:
         self.pace: Callable[[], float] = lambda: step_seconds
         self.failure: Callable[[str, str, str, str], str] = lambda *_: ""
-        self._state = state
-        self._call = call
-        self._keys = keys
+        self._state, self._call, self._keys = state, call, keys
         self._stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()

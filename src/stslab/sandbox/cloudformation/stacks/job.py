@@ -15,7 +15,7 @@ from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
 from stslab.sandbox.cloudformation.template.functions import NotText, Reference
 from stslab.sandbox.cloudformation.template.parameters import MASK
-from stslab.sandbox.cloudformation.template.template import Properties, Value, as_text
+from stslab.sandbox.cloudformation.template.template import ANATOMY, Properties, Value, as_text
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 from stslab.sandbox.state.state import State
@@ -26,14 +26,7 @@ EXECUTING = "EXECUTE_IN_PROGRESS"
 DELETED_STACKS_KEPT = 100
 
 Errors = tuple[Mapping[str, str], ...]
-OPERATIONS: Mapping[str, str] = {
-    "CREATE_IN_PROGRESS": "CREATE_STACK",
-    "UPDATE_IN_PROGRESS": "UPDATE_STACK",
-    "DELETE_IN_PROGRESS": "DELETE_STACK",
-    "ROLLBACK_IN_PROGRESS": "ROLLBACK",
-    "UPDATE_ROLLBACK_IN_PROGRESS": "ROLLBACK",
-}
-"""The operation that begins with a status."""
+OPERATIONS: Mapping[str, str] = ANATOMY["operations"]
 
 
 def stack_becomes(

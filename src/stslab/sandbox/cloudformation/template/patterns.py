@@ -19,7 +19,6 @@ _OUTSIDE, _INSIDE = (
 )
 _ESCAPE = re.compile("|".join(_SYNTAX["escapes"]), re.DOTALL)
 _CHARACTERS: dict[str, Callable[[str], str]] = {
-    "quoted": str,
     "octal": lambda digits: chr(int(digits, 8)),
     "hex": lambda digits: chr(int(digits.strip("xu{}"), 16)),
     "control": lambda character: chr(ord(character) ^ 64),
@@ -59,4 +58,4 @@ def _translated(pattern: str) -> str:
 
 def _character(escape: re.Match[str]) -> str:
     kind = escape.lastgroup
-    return re.escape(_CHARACTERS[kind](escape[kind])) if kind else escape[0]
+    return re.escape(_CHARACTERS.get(kind, str)(escape[kind])) if kind else escape[0]
