@@ -36,6 +36,7 @@ class HttpRequest:
     headers: Pairs = field(repr=False)
     body: bytes = field(repr=False)
     source_ip: str = "127.0.0.1"
+    wrong: "ApiFault | None" = None  # why DeleteObjects may not take the body
 
     def header(self, name: str, default: str = "") -> str:
         """The value of the first header with this name, in any case, or ``default``."""

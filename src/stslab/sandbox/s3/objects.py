@@ -248,6 +248,8 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
         if not row["Key"]:
             raise fault("UserKeyMustBeSpecified")
         checked(Address(bucket.name, row["Key"]))
+    if request.http.wrong:
+        raise request.http.wrong
     deleted, errors = [], []
     for row in {tuple(_identifier(row).values()): row for row in rows}.values():
         try:

@@ -44,15 +44,31 @@ def sent(headers: Headers) -> list[str]:
     return [algorithm for algorithm in names if algorithm not in _NOT_VALUES]
 
 
-def check(headers: Headers, body: bytes) -> None:
-    """Refuse headers (lower-case names) that say of the checksum what can't be."""
+def check(request: HttpRequest, headers: Headers) -> None:
+    """Refuse headers (lower-case names) that say of the body what can't be, in S3's order.
+
+    Checksums beside an uploadId are not the body's (CompleteMultipartUpload).
+    """
+    is_put = request.method == "PUT"
+    if is_put:
+        _md5(headers)
+    if is_put or "uploadId" not in dict(request.query):
+        _check_checksums(headers, request.body)
+    _md5(headers)
+
+
+def _check_checksums(headers: Headers, body: bytes) -> None:
     given, trailers = sent(headers), trailing(headers)
+    if not {*ALGORITHMS, *_NOT_HERE}.issuperset(given):
+        raise fault("InvalidRequest", SAYS["checksum unknown"])
     if not _TRAILERS.issuperset(trailers):
         raise fault("InvalidRequest", SAYS["trailer unknown"])
     if max(len(given), len(trailers)) > 1:
         raise fault("InvalidRequest", SAYS["checksums"])
     if given and trailers:
         raise fault("InvalidRequest", SAYS["checksum twice"])
+    for algorithm in given:
+        _checksum(algorithm, headers)
     announced = headers.get(ANNOUNCED, "").lower()
     given = given or [name.removeprefix(PREFIX) for name in trailers]
     if announced and body and not given:
@@ -62,41 +78,42 @@ def check(headers: Headers, body: bytes) -> None:
 
 
 def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
-    """Verify a body against the digests in its headers (lower-case names), and ``sha256``.
+    """Verify a body against the digests in its checked headers, and ``sha256``.
 
-    Checksums beside an uploadId (CompleteMultipartUpload) are not the body's, nor is the MD5 of a
-    copy, which has no body.
+    The MD5 of a copy, which has no body, is not the body's.
     """
-    body, arguments, told = request.body, dict(request.query), headers.get("content-md5", "")
-    md5, is_put = _decoded(told), request.method == "PUT"
-    if "content-md5" in headers and len(md5) != len(ALGORITHMS["md5"](b"")):
-        raise fault("InvalidDigest", extra={"Content-MD5": told})
+    body, arguments, is_put = request.body, dict(request.query), request.method == "PUT"
     if sha256 and (found := ALGORITHMS["sha256"](body).hex()) != sha256.lower():
         if not request.has_header("Content-Length"):
             raise fault("MissingContentLength")
         extra = {"ClientComputedContentSHA256": sha256, "S3ComputedContentSHA256": found}
         raise fault("XAmzContentSHA256Mismatch", extra=extra)
-    checked = md5 if body or "x-amz-copy-source" not in headers else b""
-    if checked and md5 != (actual := ALGORITHMS["md5"](body)):
-        shown = md5.hex() if is_put and "partNumber" not in arguments else told
+    md5 = _md5(headers) if body or "x-amz-copy-source" not in headers else b""
+    if md5 and md5 != (actual := ALGORITHMS["md5"](body)):
+        shown = md5.hex() if is_put and "partNumber" not in arguments else headers["content-md5"]
         ours = base64.b64encode(actual).decode()
         raise fault("BadDigest", SAYS["MD5"], CalculatedDigest=ours, ExpectedDigest=shown)
     for algorithm in sent(headers) if is_put or "uploadId" not in arguments else ():
-        _verify_checksum(algorithm, headers, body)
+        if _checksum(algorithm, headers) != ALGORITHMS[algorithm](body):
+            raise fault("BadDigest", SAYS["checksum of whole"].format(algorithm.upper()))
 
 
-def _verify_checksum(algorithm: str, headers: Headers, body: bytes) -> None:
+def _md5(headers: Headers) -> bytes:
+    told = headers.get("content-md5", "")
+    if "content-md5" in headers and len(_decoded(told)) != len(ALGORITHMS["md5"](b"")):
+        raise fault("InvalidDigest", extra={"Content-MD5": told})
+    return _decoded(told)
+
+
+def _checksum(algorithm: str, headers: Headers) -> bytes:
     name = f"{PREFIX}{algorithm}"
     if algorithm in _NOT_HERE:
         raise fault("NotImplemented", Header=name)
-    if algorithm not in ALGORITHMS:
-        raise fault("InvalidRequest", SAYS["checksum unknown"])
-    expected, actual = _decoded(headers[name]), ALGORITHMS[algorithm](body)
-    if len(expected) != len(actual):
+    digest = _decoded(headers[name])
+    if len(digest) != len(ALGORITHMS[algorithm](b"")):
         place = "trailing header" if _TRAILER in headers else "header"
         raise fault("InvalidRequest", f"Value for {name} {place} is invalid.")
-    if expected != actual:
-        raise fault("BadDigest", SAYS["checksum of whole"].format(algorithm.upper()))
+    return digest
 
 
 def _decoded(sent: str) -> bytes:

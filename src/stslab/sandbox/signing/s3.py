@@ -151,8 +151,7 @@ def with_payload(
     headers = canonical.header_map(request)
     length = headers.get(_LENGTH, "") if payload_hash in chunks.MODES else str(len(request.body))
     promised = checksums.trailing(headers)
-    if request.method == "PUT" or "uploadId" not in dict(request.query):
-        checksums.check(headers, request.body)
+    checksums.check(request, headers)
     if not re.fullmatch(r"[0-9]{1,19}", length):
         raise fault("MissingContentLength")
     if payload_hash in modes:
@@ -169,7 +168,12 @@ def with_payload(
     if len(request.body) != int(length):
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(request.body)}
         raise fault("IncompleteBody", SAYS["too few bytes"], sizes)
-    checksums.verify(request, headers, "" if payload_hash == UNSIGNED else payload_hash)
+    try:
+        checksums.verify(request, headers, "" if payload_hash == UNSIGNED else payload_hash)
+    except ApiFault as wrong:
+        if request.method != "POST" or "delete" not in dict(request.query):
+            raise
+        return replace(request, wrong=wrong)  # which S3 tells after what is wrong in the body
     return request
 
 
