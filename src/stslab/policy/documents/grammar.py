@@ -6,8 +6,9 @@ messages "Troubleshoot IAM policies". An error's hint says where.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, Final
 
 from stslab.errors import MalformedPolicy
@@ -34,25 +35,42 @@ _RCP = PolicyKind.RCP
 _OF_RESOURCES: Final = (_RESOURCE, _TRUST)
 _WITH_PRINCIPAL: Final = (*_OF_RESOURCES, _RCP)
 _OF_IDENTITIES: Final = (_IDENTITY, _BOUNDARY, _SESSION)
+_PLAIN: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     statements = _statements(document, kind)
     variables = isinstance(document, dict) and document.get("Version") == LATEST
-    found = []
-    for index, source in enumerate(statements):
+    found: list[Statement] = []
+    errors: list[MalformedPolicy] = []
+    for index, source in chain(enumerate(statements), _parts(statements, kind, errors)):
         try:
             found.append(_statement(index, source, kind, variables=variables))
         except MalformedPolicy as error:
-            raise MalformedPolicy(error.message, f"Statement {index + 1}{error.hint}") from None
+            errors.append(MalformedPolicy(error.message, f"Statement {index + 1}{error.hint}"))
+    twins = _says()["twins of trust" if kind is _TRUST else "twins"]
+    sids = [str(sid) for each in statements if isinstance(each, dict) and (sid := each.get("Sid"))]
+    if len(sids) != len(set(sids)) and kind is not _RESOURCE:
+        errors.append(MalformedPolicy(twins))
+    # IAM tells what is wrong in any statement's syntax first, then in values, then in ids.
+    order = [SYNTAX, _LEGACY_PARSING, twins] if kind is _IDENTITY else []
+    if errors:
+        raise min(errors, key=lambda one: [*order, one.message].index(one.message))
     for each in found if kind is _RCP else ():
         _check_rcp(each)
-    if len(found) > 1 and kind is not _RESOURCE:
-        sids = [sid for each in found if (sid := each.source.get("Sid"))]
-        if len(sids) != len(set(sids)):
-            raise MalformedPolicy(_says()["twins of trust" if kind is _TRUST else "twins"])
     return found
+
+
+def _parts(
+    statements: Sequence[object], kind: PolicyKind, errors: list[MalformedPolicy]
+) -> Iterator[tuple[int, object]]:
+    """If there are errors, each element of an identity's policy among plain ones."""
+    for index, source in enumerate(statements) if errors and kind is _IDENTITY else ():
+        given = source if isinstance(source, dict) else {}
+        for name in ("Effect", *given):
+            others = {key: value for key, value in _PLAIN.items() if f"Not{key}" != name}
+            yield index, {**others, name: given.get(name)}
 
 
 def _check_rcp(statement: Statement) -> None:
@@ -131,8 +149,8 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
         source,
         effect == "Allow",
         principal=_principal(principal, source[principal], kind) if principal else None,
-        action=_action(action, source[action], kind),
         resources=(resource, _resources(source[resource], resource, kind)) if resource else None,
+        action=_action(action, source[action], kind),
         tests=_tests(source["Condition"], kind) if "Condition" in source else (),
         variables=variables,
     )

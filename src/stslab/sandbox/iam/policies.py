@@ -1,14 +1,16 @@
 """Operations on managed policies, inline policies, attachments and permissions boundaries."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.policy import PolicyKind, parse
+from stslab.policy import PolicyKind
 from stslab.policy.documents.document import size
+from stslab.policy.documents.grammar import SYNTAX
 from stslab.sandbox.api import faults, pages, policies
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, tag_list
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.api.policies import uses_of
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
 from stslab.sandbox.state import identities
@@ -19,8 +21,12 @@ from stslab.vocabulary import LATEST
 
 def _document(text: str) -> str:
     lookups.check_quota("PolicySize", size(text))
-    policies.checked(text, PolicyKind.IDENTITY)
-    if parse(text, PolicyKind.IDENTITY).document.get("Version") != LATEST:  # inline may be older
+    try:
+        policies.checked(text, PolicyKind.IDENTITY)
+    except ApiFault as fault:
+        if fault.message == SYNTAX or json.loads(text).get("Version") == LATEST:
+            raise
+    if json.loads(text).get("Version") != LATEST:  # inline may be older
         raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
     return text
 
