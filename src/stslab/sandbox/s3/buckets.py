@@ -117,8 +117,7 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
     params, owner = request.params, request.caller.account
     most = params.get("MaxBuckets", _MOST_BUCKETS)
     if not 0 < most <= _MOST_BUCKETS:
-        message = "Argument max-buckets must be an integer between 1 and 10000"
-        raise invalid_argument(message, "max-buckets", most)
+        raise invalid_argument(SAYS["buckets"], "max-buckets", most)
     given = params.get("BucketRegion", request.region)
     region = given.lower()
     if region not in (REGIONS if request.region == REGION else {request.region}):

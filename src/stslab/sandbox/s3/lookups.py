@@ -94,8 +94,8 @@ def check_version_id(
     view: View, where: Address, version_id: str | None, name: str = "versionId"
 ) -> None:
     if version_id is not None and not is_version_id(view, where, version_id):
-        message = "Invalid version id specified" if version_id else SAYS["version empty"]
-        raise invalid_argument(message, name, version_id)
+        says = SAYS["bad version" if version_id else "version empty"]
+        raise invalid_argument(says, name, version_id)
 
 
 def is_version_id(view: View, where: Address, version_id: str) -> bool:

@@ -65,8 +65,7 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
 
 def check_number(number: int) -> None:
     if not 1 <= number <= _MOST_PARTS:
-        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
-        raise invalid_argument(message, "partNumber", number)
+        raise invalid_argument(SAYS["part number"], "partNumber", number)
 
 
 def _span_of(header: str, size: int) -> Span:

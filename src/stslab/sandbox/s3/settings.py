@@ -363,11 +363,13 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
 def _read(
     show: Callable[[Bucket], Answer | None], missing: str, view: View, request: ApiRequest
 ) -> Answer:
-    bucket = lookups.bucket_of(view, request)
+    bucket, token = lookups.bucket_of(view, request), request.params.get("ContinuationToken")
+    if token:  # no list has another page
+        raise fault("MalformedContinuationToken")
     answer = show(bucket)
     if answer is None and missing:
         raise fault(missing, extra={} if missing == _UNKNOWN else {"BucketName": bucket.name})
-    return answer or {}
+    return (answer or {}) | ({"ContinuationToken": ""} if token == "" else {})
 
 
 def _write(

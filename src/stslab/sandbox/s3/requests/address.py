@@ -87,14 +87,17 @@ def operation(http: HttpRequest, where: Address) -> str:
     if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
         query.pop("id", None)
     kinds, ignored = _TABLES["kinds"], _TABLES["ignored"].get(f"{http.method} {where.level}", ())
-    subresources = sorted((kinds.keys() & query.keys()).difference(ignored))
+    found = (kinds.keys() & query.keys()).difference(ignored)
+    subresources = sorted(found - ({"annotationName"} if "annotation" in found else set()))
     asked = " ".join(subresources)
     if len(subresources) > 1 and asked != "partNumber uploadId":
         message = f"Conflicting query string parameters: {', '.join(subresources)}"
         raise invalid_argument(message, "ResourceType", subresources[0])
+    says = _TABLES["versions"].get(f"{http.method} {asked}", "version") if asked else ""
+    if says and where.level == BUCKET and "versionId" in query and asked != "partNumber":
+        raise invalid_argument(SAYS[says], "versionId", query["versionId"])
     if query.get("website"):
-        message = "The website parameter must not have a value"
-        raise invalid_argument(message, "website", query["website"])
+        raise invalid_argument(SAYS["website"], "website", query["website"])
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(set(subresources), query, http):
             return candidate.name

@@ -112,10 +112,7 @@ def _text(shape: Shape, text: str) -> object:
     return _CONVERTERS[shape.type_name](text.strip())
 
 
-_MOST_COUNTED = 2**31 - 1
-
-
-def integer(text: str, most: int = _MOST_COUNTED) -> int:
+def integer(text: str, most: int = 2**31 - 1) -> int:
     """A decimal integer of 32 bits, or up to ``most``. Raises ValueError."""
     if not re.fullmatch("[+-]?[0-9]{1,19}", text) or abs(int(text)) > most:
         raise ValueError(text)
@@ -239,6 +236,8 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
             if text or (text is not None and member.may_be_empty):
                 parsed[member.name] = _converted(member, text)
     _refuse(name, headers, parsed, http)
+    if name == "HeadBucket":  # S3 reads there what asks for a list, too
+        parse("ListObjectsV2" if query.get("list-type") == "2" else "ListObjects", http, where)
     for member in layout.maps:
         start, pairs = member.wire_name, headers.items()
         parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
@@ -343,8 +342,7 @@ def check(request: ApiRequest) -> None:
         if params.get(name, 0) < 0:
             if request.operation == "ListObjectVersions":
                 raise invalid_argument("max-keys cannot be negative", "max-keys")
-            message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
-            raise invalid_argument(message, shown, params[name])
+            raise invalid_argument(SAYS["count"].format(shown), shown, params[name])
     _check_metadata(params)
     given, optional = params.get(layout.payload), _TABLES.optional.get(layout.payload, frozenset())
     if layout.body is not None and not _fits(layout.body, given, optional):
