@@ -198,6 +198,30 @@ def test_a_list_has_the_order_of_s3(s3: Alone, operation: str) -> None:
     assert [name for name in names if name not in others] == _STATED[operation].split()
 
 
+def test_settings_have_the_order_of_s3(s3: Alone) -> None:
+    """GetBucketLifecycleConfiguration (Sample Response), and aws/aws-sdk-net#3580.
+
+    Of the list, S3's answer as measured on September 29, 2026 (brekkylab/backlot, test_s3.py).
+    """
+    client, seen = filled(s3, set()), []
+    moves = [{"Days": 30, "StorageClass": "GLACIER"}]
+    rule = {"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "b"}, "Transitions": moves}
+    rule |= {"Expiration": {"Days": 90}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    client.put_bucket_lifecycle_configuration(
+        Bucket="one", LifecycleConfiguration={"Rules": [rule]}
+    )
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    client.get_bucket_lifecycle_configuration(Bucket="one")
+    client.list_bucket_inventory_configurations(Bucket="one", ContinuationToken="")
+    client.delete_bucket_lifecycle(Bucket="one")
+    roots = [ET.fromstring(one.content) for one in seen[:2]]  # noqa: S314 - the sandbox's own
+    (told,), listed = roots
+    assert [one.tag.partition("}")[2] for one in told] == (
+        "ID Filter Status Transition Expiration NoncurrentVersionExpiration".split()
+    )
+    assert [one.tag.partition("}")[2] for one in listed] == ["IsTruncated", "ContinuationToken"]
+
+
 def test_the_quotation_marks_of_etags_are_references(s3: Alone) -> None:
     """S3 API Reference, "ListObjectsV2", Sample Response."""
     client, seen = filled(s3, {"a"}), []
