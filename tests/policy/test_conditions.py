@@ -223,6 +223,22 @@ def test_where_a_value_is_not_an_arn_a_deny_holds_unless_the_requests_is_none_ei
             assert not holds(operator, "nowhere", k(found))
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    ["${x:arn}", "${x:none}", "${x:none, 'arn:aws:iam::1:user/alice'}", "arn:aws:iam:${x:rest}"],
+)
+def test_a_variable_for_a_whole_arn_matches_nothing_and_denies_nobody(wanted):
+    """IAM User Guide, "Policy variables with no value": "the statement does not take effect"."""
+    context = k("arn:aws:iam::1:user/alice") | {"x:arn": "arn:aws:iam::1:user/alice"}
+    for operator in ("ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"):
+        assert not holds(operator, wanted, context, denies=True)
+        assert not holds(operator, wanted, context)
+
+
+def test_an_ordinary_star_ends_no_comparison():
+    assert holds("ArnLike", ["*", "*:*:*:*:*:*"], k("x:y:z:a:b:c"), denies=True)
+
+
 def test_in_the_older_version_variables_are_text():
     assert holds("StringEquals", "${aws:username}", k("${aws:username}"), variables=False)
     assert not holds("StringEquals", "${aws:username}", k("alice"), variables=False)

@@ -36,7 +36,7 @@ class Operator(msgspec.Struct, frozen=True):
     reads: Reader
     wants: str
     variables: bool = False
-    unread: Comparison | None = lambda *_: False  # with a policy's value of the wrong type
+    unread: Comparison = lambda *_: False  # with a policy's value of the wrong type
     negated: bool = False
 
 
@@ -144,6 +144,19 @@ def _arn(value: str, variables: bool) -> Comparison | None:
     return comparison
 
 
+def _incomparable(_found: str, _context: Context) -> None:
+    """Neither matches nor does not match."""
+
+
+class _NoArn(Exception):  # noqa: N818 - an outcome more than an error
+    """A policy's value is no ARN, where there is one to compare it with."""
+
+
+def _no_arn(found: str, _context: Context) -> None:
+    if found.count(":") >= ARN_SEPARATORS:
+        raise _NoArn
+
+
 _ORDERS: Final = {
     "Equals": operator.eq,
     "LessThan": operator.lt,
@@ -160,8 +173,8 @@ _POSITIVE: Final = (
     Operator("Bool", _boolean, "true or false", True, lambda found, _: found.lower() != "true"),
     Operator("BinaryEquals", _binary, "base-64 text"),
     Operator("IpAddress", _within, "an IP address or a CIDR range", unread=_outside),
-    Operator("ArnEquals", _arn, "an ARN", variables=True, unread=None),
-    Operator("ArnLike", _arn, "an ARN", variables=True, unread=None),
+    Operator("ArnEquals", _arn, "an ARN", variables=True, unread=_no_arn),
+    Operator("ArnLike", _arn, "an ARN", variables=True, unread=_no_arn),
     Operator("Null", lambda *_: None, "true or false"),  # tests whether there is a value
 )
 _NEGATED: Final = """
@@ -215,6 +228,8 @@ class Condition:
         self._denies = denies
         self.asks_presence = test.operator.name == "Null"
         reads, unread = test.operator.reads, test.operator.unread
+        if unread is _no_arn and self.variables:  # a variable may stand for the whole ARN
+            unread = _incomparable
         self._comparisons = [reads(value, self.variables) or unread for value in values]
 
     def found(self, context: Context) -> Value | None:
@@ -244,16 +259,15 @@ class Condition:
     def _compare(self, value: str, context: Context) -> bool:
         """Whether any value of the policy matches; if negated, whether none does."""
         negated = self.test.operator.negated
-        for compare in self._comparisons:
-            if compare is None:  # AWS then errs on the safe side, unless the request's is no ARN
-                return self._denies and value.count(":") >= ARN_SEPARATORS
-            if (matches := compare(value, context)) is not False:
-                return matches is not None and not negated
-        return negated
+        results = (compare(value, context) is (not negated) for compare in self._comparisons)
+        try:
+            return (all if negated else any)(results)
+        except _NoArn:  # AWS then errs on the safe side
+            return self._denies
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """The values of the wrong type, which never match, or count as false."""
+        """The values of the wrong type: see "value-unreadable" in findings.yaml."""
         reads = _boolean if self.asks_presence else self.test.operator.reads
         return tuple(each for each in self.values if reads(each, self.variables) is None)
 

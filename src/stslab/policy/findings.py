@@ -272,7 +272,8 @@ def _about(condition: Condition) -> _Broken:
     if not condition.values:
         yield _says("values-missing", name=name, key=key)
     if found := " and ".join(map(repr, condition.unreadable)):
-        so = _UNREADABLE.get(operator.wants, f"{name} never matches it")
+        usual = f"{name} never matches it"
+        so = usual if condition.variables else _UNREADABLE.get(operator.wants, usual)
         yield _says("value-unreadable", found=found, wants=operator.wants, so=so)
     literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
     if literal and (exact := _LITERAL.fullmatch(operator.name)):

@@ -47,9 +47,19 @@ def test_a_member_that_is_there_twice_is_found_at_once() -> None:
         document._object(pairs)
 
 
-@pytest.mark.parametrize("nested", ["(?:" * 30 + "ab" + ")+" * 30, "(?:" * 9 + "a" + "){9}" * 9])
-def test_a_pattern_that_would_fill_the_memory_is_refused(nested: str) -> None:
-    declared = {"P": {"Type": "String", "AllowedPattern": nested}}
+HUGE = [
+    "(?:" * 30 + "ab" + ")+" * 30,
+    "(?:" * 9 + "a" + "){9}" * 9,
+    "(?:(?:(?:a{99}b){99}c){99}d)+",
+    "a{1000000000}",
+    "(?:[ab]{900}c){900}",
+    "a{9000}" * 90,
+]
+
+
+@pytest.mark.parametrize("pattern", HUGE)
+def test_a_pattern_that_would_fill_the_memory_is_refused(pattern: str) -> None:
+    declared = {"P": {"Type": "String", "AllowedPattern": pattern}}
     with pytest.raises(ApiFault, match="Invalid AllowedPattern"):
         parameters.check_declarations(declared)
 
@@ -61,6 +71,7 @@ USUAL = [
     ),
     "-".join([r"(\w+)+"] * 14),
     r"([a-z0-9]{3}){1000}",
+    r"(?i)[a-z]{1,4096}(-(?:a|b){2,9})*",
 ]
 
 

@@ -20,7 +20,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
-from stslab.structures import listed, texts
+from stslab.structures import listed, texts, without
 from stslab.vocabulary import LATEST, Outcome, PolicyKind
 
 _WORDS = {
@@ -45,6 +45,7 @@ _NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no calle
 _OF_NOBODY = dict.fromkeys(("aws:principalarn", "aws:principalisawsservice", "aws:username"), ())
 _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\\x00-\x1f]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([?*$](?=\})|[^{}?*$,]+)(?:[?*$,][^{}]*)?\}")
+_SIGNS = {"?", "*", "$"}  # which ${?} and the like stand for
 _WHOLE = {"Action": "*", "Resource": "*"}
 _UNREAD = {*_WHOLE, "NotAction", "NotResource", "Principal", "NotPrincipal"}
 _reads_binary = OPERATORS["binaryequals"].reads
@@ -90,7 +91,7 @@ class Simulation(NamedTuple):
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     attached, boundary = _attached_to(view, request)
-    own = {one.identifier: one.keys for one in (*attached, *boundary)}
+    own = {(one.policy.name, one.text): one.keys for one in (*attached, *boundary)}
     given = map(_keys_of_text, request.params.get("PolicyInputList", ()), count(1))
     return {"ContextKeyNames": [key for keys in (*own.values(), *given) for key in sorted(keys)]}
 
@@ -106,7 +107,7 @@ def _keys_of_text(text: str, number: int) -> set[str]:
     try:
         document = load(text)
         statements = listed(document.get("Statement"))
-        read = [_WHOLE | {n: one[n] for n in one.keys() - _UNREAD} for one in statements]
+        read = [{**without(one, *_UNREAD), **_WHOLE} for one in statements]
         parse({**document, "Statement": read or {"Effect": "Deny", **_WHOLE}}, PolicyKind.SESSION)
     except (MalformedPolicy, AttributeError) as error:
         raise _invalid(f"PolicyInputList.{number}", error) from error
@@ -117,10 +118,12 @@ def _keys(document: Mapping[str, Any]) -> set[str]:
     """The condition keys of all statements, in their conditions or as variables."""
     statements = listed(document["Statement"])
     tests = [test for each in statements for test in each.get("Condition", {}).values()]
-    with_variables = document.get("Version") == LATEST
-    elements = ("Resource", "NotResource", "Condition") if with_variables else ()
-    searched = texts([each.get(element) for each in statements for element in elements])
-    return {key.strip() for text in searched for key in _VARIABLE.findall(text)}.union(*tests)
+    searched: list[object] = []
+    for each in statements if document.get("Version") == LATEST else ():
+        searched += listed(each.get("Resource")) + listed(each.get("NotResource"))
+        searched += texts(each.get("Condition"))
+    variables = (_VARIABLE.findall(text) for text in searched if isinstance(text, str))
+    return {key.strip() for keys in variables for key in keys}.union(*tests)
 
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
@@ -257,7 +260,7 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
         return []
     sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
     keys, context = {key for one in sources for key in one.keys}, decision.question.context
-    return sorted(key for key in keys if key not in "?*$" and not context.get(key.lower()))
+    return sorted(key for key in keys if key not in _SIGNS and not context.get(key.lower()))
 
 
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------

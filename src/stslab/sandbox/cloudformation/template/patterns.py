@@ -1,6 +1,5 @@
 """Reads a pattern as Java's ``java.util.regex`` does, and writes it for the module ``regex``."""
 
-import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,7 +8,7 @@ import regex
 
 from stslab.structures import beside
 
-_COPIES = 524_288  # of characters, in repeated groups: more would fill the memory
+_LARGEST = 250_000  # parts: the module copies what is repeated, and takes some 500 bytes for each
 _SYNTAX = beside(__file__, "patterns.yaml")
 _SETS = {form: f"[{body}]" for form, body in _SYNTAX["sets"].items()}
 _SETS |= {form[:2] + form[2].upper() + form[3:]: f"[^{of[1:]}" for form, of in _SETS.items()}
@@ -29,13 +28,9 @@ _CHARACTERS: dict[str, Callable[[str], str]] = {
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> regex.Pattern[str]:
     """Raises ValueError for what Java can't compile, and for what would fill the memory."""
-    for ends in re.findall(r"(?:\)[+{][\d,}+?]*)+", pattern):
-        copies = math.prod(max(int(times or 2), 2) for times in re.findall(r"[+{](\d*)", ends))
-        if copies * len(pattern) > _COPIES:
-            raise ValueError(pattern)
     try:
         return regex.compile(_translated(pattern), regex.V1)
-    except regex.error as error:
+    except (regex.error, IndexError) as error:
         raise ValueError(pattern) from error
 
 
@@ -43,6 +38,7 @@ def _translated(pattern: str) -> str:
     units = _ESCAPE.sub(_character, pattern).encode("utf-16", "surrogatepass")
     text = units.decode("utf-16", "surrogatepass")  # a pair of surrogates is one character
     parts, position, depth = [], 0, 0  # the depth of classes in classes
+    sizes = [(0, 0)]
     while position < len(text):
         forms = _INSIDE if depth else _OUTSIDE
         tokens = ((form.match(text, position), becomes) for form, becomes in forms)
@@ -52,8 +48,30 @@ def _translated(pattern: str) -> str:
         ends = (f"\\U{ord(end):08x}" for end in token.groups() if end)
         parts.append(token.expand(becomes) if becomes else "-".join(ends))
         position = token.end()
+        if not depth:
+            _measure(token[0], sizes)
         depth += token[0].startswith("[") - (depth > 0 and token[0] == "]")
     return "".join(parts)
+
+
+def _measure(form: str, sizes: list[tuple[int, int]]) -> None:
+    """Add to the sizes of the open groups: of what is before their last part, and of that.
+
+    IndexError: a group ends that did not begin.
+    """
+    before, last = sizes[-1]
+    if form[0] == "(" and form[-1] != ")":
+        sizes.append((0, 0))
+    elif form == ")":
+        sizes.pop()
+        sizes[-1] = (sum(sizes[-1]), before + last)
+    elif form[0] in "*+?{":
+        times = re.findall("[0-9]+", form)
+        sizes[-1] = (before, last * (int(times[0]) + 1 if times else 2))
+    else:
+        sizes[-1] = (before + last, 1)
+    if sum(sizes[-1]) > _LARGEST:
+        raise ValueError(form)
 
 
 def _character(escape: re.Match[str]) -> str:
