@@ -44,12 +44,14 @@ def test_bytes_that_are_not_ascii_need_no_escape():
 
 
 @pytest.mark.parametrize(
-    "place", ["http://127.0.0.1:4566", "https://b.s3.amazonaws.com", "http://[::1]"]
+    ("scheme", "host"),
+    [("http", "127.0.0.1:4566"), ("https", "b.s3.amazonaws.com"), ("http", "[::1]")],
 )
-def test_a_target_may_be_a_whole_url(place):
+def test_a_target_may_be_a_whole_url(scheme, host):
     """Clients of a proxy send it: RFC 9112, 3.2.2; openstack/swift, test_request_target_style."""
-    request = _head(f"GET {place}/b/k?acl= HTTP/1.1\r\nHost: h\r\n\r\n".encode()).request
-    assert (request.path, request.raw_query) == ("/b/k", "acl=")
+    head = _head(f"GET {scheme}://{host}/b/k?acl= HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n".encode())
+    assert (head.request.path, head.request.raw_query) == ("/b/k", "acl=")
+    assert (head.host, head.request.headers) == (host, (("Host", host), ("A", "b")))
 
 
 def test_a_connection_that_sends_nothing_is_not_a_request():
@@ -79,6 +81,9 @@ def test_keep_alive(line, keeps):
         (b"GET http://h HTTP/1.1\r\n\r\n", 400),
         (b"GET ftp://h/ HTTP/1.1\r\n\r\n", 400),
         (b"GET http:// HTTP/1.1\r\n\r\n", 400),
+        ("GET http://\xe4/ HTTP/1.1\r\n\r\n".encode("latin-1"), 400),
+        (b"GET http://a@h/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://h/ HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400),
         (b"OPTIONS * HTTP/1.1\r\n\r\n", 400),
         (b"CONNECT h:1 HTTP/1.1\r\n\r\n", 400),
         (b"GET /a#b HTTP/1.1\r\n\r\n", 400),

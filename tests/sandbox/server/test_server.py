@@ -171,6 +171,13 @@ def test_other_names_are_refused(server, host):
     assert raw(server, sent).startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
 
 
+def test_the_host_of_a_whole_url_counts(server):
+    """RFC 9112, 3.2.2: not the header's."""
+    sent, own = "GET http://{}/ HTTP/1.0\r\nHost: {}\r\n\r\n", f"bucket.localhost:{server.port}"
+    assert raw(server, sent.format(own, "evil.example").encode()).startswith(b"HTTP/1.1 200")
+    assert raw(server, sent.format("evil.example", own).encode()).startswith(b"HTTP/1.1 421")
+
+
 class At80(SandboxServer):
     port = 80
 

@@ -19,7 +19,7 @@ MAX_HEADERS = 200
 MAX_BODY = 256 * 1024 * 1024
 _MAX_CHUNK_LINE = 1024
 
-_HOST = r"(?:https?://[\w.:[\]-]{1,255}(?=/))?"  # RFC 9112, 3.2.2: with a proxy
+_HOST = r"(?:https?://([A-Za-z0-9_.:[\]-]{1,255})(?=/))?"  # of a client with a proxy
 _REQUEST_LINE = re.compile(rf"([A-Z]{{1,20}}) {_HOST}(/[!-\"$-~\x80-\xff]*) HTTP/(\d)\.(\d)\r\n")
 _HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -27,8 +27,8 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _FRAMING = ("host", "content-length", "transfer-encoding", "expect")
 # S3's names for its endpoints, of which this server has one.
-_ENDPOINT = r"(?:s3(?:[.-]dualstack)?(?:[.-][a-z]{2}-[a-z]+-\d)?\.)?localhost"
-OWN_NAME = re.compile(rf"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+?)\.)??{_ENDPOINT}")
+ENDPOINT = r"s3(?:[.-]dualstack)?(?:[.-][a-z]{2}-[a-z]+-\d)?"
+OWN_NAME = re.compile(rf"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+?)\.)??(?:{ENDPOINT}\.)?localhost")
 
 
 class Reader(Protocol):
@@ -65,10 +65,12 @@ def read_head(stream: Reader) -> Head | None:
     match = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
     if not match:
         raise _unread("The request line can't be read.")
-    method, target, major, minor = match.groups()
+    method, host, target, major, minor = match.groups()
     if major != "1" or minor not in "01":
         raise _unread("Only HTTP/1.1 is supported.", 505)
     headers = _headers(stream)
+    if host:  # RFC 9112, 3.2.2: it replaces the header's
+        headers = tuple((key, host if key.lower() == "host" else value) for key, value in headers)
     path, _, raw_query = quote(target, punctuation, "latin-1").partition("?")
     request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
     return _framed(request, minor=int(minor))
