@@ -292,6 +292,13 @@ def test_the_encoding_of_chunks_is_not_the_content_s(sent: str, kept: str) -> No
     assert authenticator().authenticate(request).request.header("content-encoding") == kept
 
 
+@pytest.mark.parametrize("encoding", ["xaws-chunked", "gzip, aws-chunked-x"])
+def test_an_encoding_is_that_of_chunks_by_its_whole_name(encoding: str) -> None:
+    headers = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD", "Content-Encoding": encoding}
+    request = signed("s3-presigned", method="PUT", path="/b/k", headers=headers)
+    assert authenticator().authenticate(request).request.header("content-encoding") == encoding
+
+
 def test_unsigned_chunks_of_nobody():
     """S3's answer: versity/versitygw's suite, PublicBucket_signed_streaming_payload."""
     mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -163,7 +163,7 @@ def with_payload(
     elif promised:
         raise fault("MalformedTrailerError")
     encoding = headers.get("content-encoding", "")
-    if "aws-chunked" in encoding and headers.get(HASH_HEADER) == UNSIGNED:
+    if "aws-chunked" in re.split(r"\s*,\s*", encoding) and headers.get(HASH_HEADER) == UNSIGNED:
         raise invalid_argument(SAYS["unsigned chunks"], "Content-Encoding", encoding)
     if len(request.body) != int(length):
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(request.body)}
