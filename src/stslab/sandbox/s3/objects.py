@@ -250,7 +250,7 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
     if request.http.wrong:
         raise request.http.wrong
     deleted, errors = [], []
-    for row in {tuple(_identifier(row).values()): row for row in rows}.values():
+    for row in {tuple(_identifier(one).values()): one for one in rows}.values():
         try:
             deleted.append(_delete(judge, tx, request, row))
         except ApiFault as error:

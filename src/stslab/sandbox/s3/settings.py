@@ -236,7 +236,8 @@ def _ownership(bucket: Bucket) -> Answer | None:
 def _placed(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags in the order that Java's HashMap gives them, as S3's recorded answers have them."""
     size = 1 << (len(tags) - 1).bit_length()
-    size *= 1 + (len(tags) > size * 3 // 4)
+    if len(tags) > size * 3 // 4:
+        size *= 2
 
     def place(key: str) -> int:
         units = memoryview(key.encode("utf-16-le")).cast("H")
