@@ -18,14 +18,14 @@ _MAX_PAIRS = 10_000
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
 
-def name(service: str, http: HttpRequest) -> tuple[str, Params]:
+def name(service: str, http: HttpRequest, exists: address.Exists = bool) -> tuple[str, Params]:
     """The operation and parameters of a request that was signed for ``service``.
 
     ApiFault: it names no operation, or is ambiguous (IAM API Reference, "Common Error Types").
     """
     if service == "s3":
         where = address.address(http)
-        operation = address.operation(http, where)
+        operation = address.operation(http, where, exists)
         return operation, params.parse(operation, http, where)
     if service not in operations.SERVICES:
         lacking = f"The embedded account does not implement the service {service}."

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from stslab.policy import Decision
@@ -90,7 +91,7 @@ class Pipeline:
         anonymous = verified.caller.kind == "Anonymous"
         received.service, received.http = service, http
         received.caller = None if anonymous else verified.caller
-        operation, params = naming.name(service, http)
+        operation, params = naming.name(service, http, partial(self.state.snapshot.get, Bucket, ""))
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
             raise signature.missing_token()
         is_global = service == "iam" or (operation == "CreateBucket" and not verified.region)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
+from stslab.sandbox.api.http import ENDPOINT
 from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups, settings
@@ -22,6 +23,8 @@ from stslab.structures import beside
 from stslab.vocabulary import REGION
 
 ARN = "arn:aws:s3:::"
+# A copy's source as a URL, with the bucket in its path.
+_URL = re.compile(rf"https?://{ENDPOINT}\.amazonaws\.com(/[^?]*)(?:\?versionId=[^&]*)?")
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
@@ -232,8 +235,9 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     path, named, query = given.partition("?versionId=")
     if named and not query:
         raise invalid_argument(SAYS["version empty"], header, given)
-    plain = unquote_plus(path, errors="surrogateescape")
-    bucket, _, key = re.sub("^(https?://[^/]*)?/?", "", plain).partition("/")  # a URL's path, too
+    url = _URL.fullmatch(given)
+    plain = unquote_plus(url[1] if url else path, errors="surrogateescape")
+    bucket, _, key = plain.removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     no_name = not BUCKET_NAME.fullmatch(bucket)
     for what, wrong in (("encoding", broken), ("bucket name", no_name), ("object key", not key)):

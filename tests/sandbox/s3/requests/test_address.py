@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from stslab.sandbox.api.http import parse_query
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, address, operation
 from stslab.sandbox.signing.signature import addressed_service
@@ -85,6 +86,24 @@ def test_an_unknown_method_makes_no_request(method: str, where: Address) -> None
     with pytest.raises(ApiFault, match="An error occurred when parsing the HTTP") as refused:
         operation(http, where)
     assert (refused.value.code, refused.value.status) == ("BadRequest", 400)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "HEAD", "PATCH", "POST", "PUT"])
+@pytest.mark.parametrize("query", ["", "acl=", "delete=", "versioning=", "website=x"])
+def test_the_service_has_one_method(method: str, query: str) -> None:
+    """S3's answers as measured on September 23, 2026 (brekkylab/backlot, routers/s3.py)."""
+    http = HttpRequest(method, "/", parse_query(query), query, (), b"")
+    with pytest.raises(ApiFault, match="not allowed against this resource") as refused:
+        operation(http, Address())
+    assert refused.value.extra == {"Method": method, "ResourceType": "SERVICE"}
+    assert (refused.value.status, refused.value.headers) == (405, (("Allow", "GET"),))
+
+
+def test_a_bucket_has_five_methods() -> None:
+    """S3's answers as measured on September 23, 2026 (brekkylab/backlot, routers/s3.py)."""
+    with pytest.raises(ApiFault, match="not allowed against this resource") as refused:
+        operation(HttpRequest("PATCH", "/bucket", (), "", (), b""), Address("bucket"))
+    assert refused.value.headers == (("Allow", "HEAD, DELETE, POST, GET, PUT"),)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

@@ -6,7 +6,7 @@ sub-resources in the query (``?acl``). The tables come from botocore's model.
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import accumulate
 from urllib.parse import unquote, unquote_plus
@@ -22,6 +22,7 @@ from stslab.structures import beside
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
+Exists = Callable[[str], object]  # finds a bucket by its name
 _TABLES = beside(__file__, "address.yaml")
 
 
@@ -79,11 +80,11 @@ def checked(where: Address) -> Address:
     return where
 
 
-def operation(http: HttpRequest, where: Address) -> str:
+def operation(http: HttpRequest, where: Address, exists: Exists = bool) -> str:
     """The name of the request's operation. Raises S3's error if there is none."""
     if http.method not in _TABLES["methods"]:
         raise fault("BadRequest", SAYS["unread"])
-    query = single(http)
+    query = {} if where.level == SERVICE and http.method != "GET" else single(http)
     if http.method == "GET" and not query.get("id"):  # an empty id asks for the list
         query.pop("id", None)
     kinds, ignored = _TABLES["kinds"], _TABLES["ignored"].get(f"{http.method} {where.level}", ())
@@ -103,10 +104,14 @@ def operation(http: HttpRequest, where: Address) -> str:
             return candidate.name
     form = http.header("Content-Type").lower().startswith("multipart/form-data")
     what = f"{http.method} {where.level} {'form' if form else asked}".strip()
+    if what in _TABLES["later"] and not exists(where.bucket):
+        raise fault("NoSuchBucket", BucketName=where.bucket)
     if refusal := _TABLES["refusals"].get(what):
         raise fault(**refusal)
     named = kinds.get(f"{where.level} {asked}") or kinds.get(asked, where.level)
-    kind, _, allowed = named.partition(" ")
+    others = _TABLES["ignored"].get(f"GET {where.level}", kinds)
+    foreign = asked in others or http.method in re.split(",? ", named)
+    kind, _, allowed = (where.level if foreign else named).partition(" ")
     headers = (("Allow", allowed),) if allowed else ()
     raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind, headers=headers)
 

@@ -327,7 +327,10 @@ def check(request: ApiRequest) -> None:
     proof = request.authenticated
     if proof and proof.payload_hash == chunks.UNSIGNED_TRAILER and layout.payload != "Body":
         raise fault("InvalidRequest", SAYS["chunks"])
-    for member in (*layout.headers, *layout.arguments):
+    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
+    locks -= {"ObjectLockEnabledForBucket"}
+    members = (*layout.headers, *layout.arguments)
+    for member in [one for one in members if not locks or one.name in locks]:
         given = params.get(member.name)
         values = given if isinstance(given, list) else [given]
         bad = [value for value in values if value is not None and value not in member.choices]
@@ -335,8 +338,7 @@ def check(request: ApiRequest) -> None:
             raise _bad_choice(member, bad[0])
         if member.name == "ChecksumAlgorithm" and str(given).startswith("XXHASH"):
             raise fault("NotImplemented", Header=member.wire_name)
-    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
-    if locks - {"ObjectLockEnabledForBucket"}:  # no bucket has Object Lock
+    if locks:  # no bucket has Object Lock
         raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     for name, shown in _TABLES.counts.items():
         if params.get(name, 0) < 0:
