@@ -132,6 +132,29 @@ def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     direct.stop()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Signature=feedbeef&X-Amz-Security-Token=IQoJfeedbeef%2Ffeedbeef&x=1",
+        "AWSAccessKeyId=AKIAEVEEVEEVEEVEEVE1&Signature=feedbeef%3D&x-amz-security-token=feedbeef",
+    ],
+)
+def test_the_signature_of_a_url_that_is_a_parameter_is_not_in_the_file(
+    tmp_path: Path, query: str
+) -> None:
+    kept = DecisionLog(tmp_path)
+    direct = Direct(log=kept)
+    direct.client("s3").create_bucket(Bucket="kept")
+    for source in (f"https://h/kept/k?{query}", f"kept/k?{query}"):
+        with pytest.raises(ClientError):
+            direct.client("s3").copy_object(Bucket="kept", Key="k", CopySource=source)
+    kept.close()
+    text = (tmp_path / "decisions.jsonl").read_text()
+    assert text.count("CopyObject") == len(text.splitlines()) - 1
+    assert "feedbeef" not in text
+    direct.stop()
+
+
 @pytest.mark.parametrize("secret", ["wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI/K7 MDENG", "wJalr=XU"])
 @pytest.mark.parametrize(
     ("service", "call"), [("sts", "get_caller_identity"), ("s3", "list_buckets")]

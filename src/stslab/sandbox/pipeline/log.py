@@ -15,7 +15,7 @@ from pathlib import Path
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
 from stslab.policy.request import PrincipalKind
-from stslab.redaction import redact
+from stslab.redaction import HIDDEN, redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest, iso
 from stslab.sandbox.pipeline.log_file import NAME, Event
 from stslab.sandbox.pipeline.naming import claimed
@@ -25,6 +25,7 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
+_OF_URL = re.compile(r"(?i)((?:signature|security-token)(?:=|%3D))[^&\"\\]+")  # of a presigned one
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 
@@ -75,7 +76,8 @@ class DecisionLog:
         """Write the event to the file. The caller holds the lock."""
         if self._path is None:
             return
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        text = json.dumps(event, separators=(",", ":"))
+        line = _OF_URL.sub(rf"\1{HIDDEN}", text).encode() + b"\n"
         if self._file is not None and self._size + len(line) > MAX_FILE:
             os.close(self._file)
             self._path.replace(self._path.with_name(f"{NAME}.1"))
