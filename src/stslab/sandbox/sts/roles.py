@@ -49,7 +49,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
     def keys(self, action: str) -> model.Keys:
         """The condition keys of one of this call's actions, beside the global ones."""
         keys: model.Keys = {"sts:RoleSessionName": self.session_name}
-        if self.source_identity and self.principal:  # AssumeRole's may be of an earlier session
+        if self.source_identity:  # in a chain of roles, also that of the earlier session
             keys["sts:SourceIdentity"] = self.source_identity
         if self.target.role:
             keys |= model.resource_tags(self.target.role.tags, "iam")

@@ -95,8 +95,7 @@ def assume_role(
         raise faults.access_denied("Roles may not be assumed by root accounts.")
     if params.get("ProvidedContexts"):
         raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
-    given = ("ExternalId", "SourceIdentity")
-    context = {f"sts:{name}": params[name] for name in given if name in params}
+    context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
     wanted = RoleRequest(
         "AssumeRole",
         roles.target(tx, params["RoleArn"]),
