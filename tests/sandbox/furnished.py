@@ -47,6 +47,7 @@ def furnish(direct: Direct) -> None:
     iam.create_group(GroupName="devs")
     role = iam.create_role(RoleName="app", Path="/svc/", AssumeRolePolicyDocument=TRUST)["Role"]
     s3.create_bucket(Bucket="lab-bucket")
+    s3.create_bucket(Bucket="acl-bucket", ObjectOwnership="ObjectWriter")
     irish = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket="irish-bucket", CreateBucketConfiguration=irish)
     s3.put_object(Bucket="lab-bucket", Key="hello.txt", Body=b"hello", Tagging="class=public")

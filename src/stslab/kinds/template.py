@@ -187,12 +187,10 @@ class _Evaluation(msgspec.Struct, frozen=True):
         return value if isinstance(value, str) else UNKNOWN
 
     def named(self, name: str) -> Part:
-        mark = f"\ue000{name}\ue001" if name in self.resources else UNKNOWN
-        return self.names.get(name, mark)
+        return self.names.get(name, f"\ue000{name}\ue001" if name in self.resources else UNKNOWN)
 
     def attribute(self, logical: str, attribute: str) -> str:
-        plain = re.fullmatch(r"[A-Za-z0-9.]+", attribute)
-        known = logical in self.resources and plain
+        known = logical in self.resources and re.fullmatch(r"[A-Za-z0-9.]+", attribute)
         return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN
 
     def joined(self, between: Part, listed: Part) -> str:

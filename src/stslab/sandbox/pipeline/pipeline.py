@@ -103,8 +103,7 @@ class Pipeline:
             authenticated=verified,
         )
         self._last_uses.note(api)
-        answer = self._carry_out(api)
-        return serialize.result(service, operation, answer, received.request_id, http)
+        return serialize.result(service, operation, self._carry_out(api), received.request_id, http)
 
     def internal(
         self, caller: model.Caller, service: str, operation: str, params: Params, here: bool = False

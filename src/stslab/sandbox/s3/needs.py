@@ -50,8 +50,8 @@ class _Tables(msgspec.Struct, frozen=True):
 _TABLES = msgspec.convert(beside(__file__, "needs.yaml"), _Tables)
 
 
-def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
-    """The actions that an operation needs on its bucket (``own``: the caller's) or object."""
+def actions(request: ApiRequest, *, own: bool = False, acls: bool = True) -> tuple[str, ...]:
+    """The actions needed on the bucket (``own``: the caller's; ``acls``: enabled) or object."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
         same = _TABLES.unversioned
@@ -60,6 +60,8 @@ def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     if (own or request.operation == "CreateBucket") and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
+    if not acls and (own or given.get("ACL", acl.FULL) != acl.FULL):  # it is refused, or idle
+        given |= dict.fromkeys(("ACL", *acl.HEADERS))
     further = (
         row.action
         for row in _TABLES.further
@@ -197,9 +199,11 @@ def _object(call: _Call) -> Iterator[Need]:
     where, version = lookups.address_of(call.request), call.request.params.get("VersionId")
     operation = call.request.operation
     missing = lookups.content_at(call.view, where, version) is None
-    own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
+    bucket = lookups.bucket_of(call.view, call.request)
+    own, acls = bucket.owner == call.request.caller.account, acl.acls_enabled(bucket)
     if not missing or operation not in _TABLES.reading:
-        yield from (call.need(action, where, version) for action in actions(call.request, own=own))
+        needed = actions(call.request, own=own, acls=acls)
+        yield from (call.need(action, where, version) for action in needed)
     if missing and operation in _TABLES.finding:
         yield _finding(call, where)
 

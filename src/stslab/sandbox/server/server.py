@@ -251,8 +251,7 @@ class _Request(cheroot.HTTPRequest):
             if self.head.expects_continue:
                 self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.conn.rfile.within(_BODY_SECONDS + length / _SLOWEST)
-            body = self._body()
-            self._send(self.server.answer(self._request(body)))
+            self._send(self.server.answer(self._request(self._body())))
         except ApiFault as refusal:
             self._refuse(_fault(self._request(), refusal))
         except Dropped:  # the client gets no answer but a reset

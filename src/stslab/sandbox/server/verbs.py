@@ -104,8 +104,7 @@ def _clock(account: Holder, request: ControlRequest) -> Reply:
     state, body = account.inside.state, _read(request, _Clock)
     if request.method == "POST":
         with state.transaction() as tx:
-            moved = tx.settings.clock_offset + body.seconds
-            offset = moved if body.offset is None else body.offset
+            offset = tx.settings.clock_offset + body.seconds if body.offset is None else body.offset
             if not abs(offset) <= MOST_CLOCK:
                 raise SandboxError("The clock can be moved by ten years at most.")
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))

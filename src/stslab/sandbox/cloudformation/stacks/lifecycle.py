@@ -19,7 +19,7 @@ from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import Errors, Job, stack_becomes
 from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, SAYS, Step
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, waves
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, deletions, waves
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
@@ -57,16 +57,16 @@ def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
     by_name = {r.logical_id: r for r in members}
     failed: list[str] = []
     needed: set[str] = set()
-    for wave in reversed(waves(needs)):
-        deletions: list[Step] = []
+    for wave in deletions(needs):
+        begun: list[Step] = []
         for name in [name for name in wave if name not in needed]:
             if _retained(job, by_name[name]):
                 job.resource_becomes(name, "DELETE_SKIPPED")
             elif not by_name[name].initiated:
                 job.resource_becomes(name, "DELETE_COMPLETE")
             else:
-                deletions.append(Step(name, "DELETE", partial(steps.delete, job, by_name[name])))
-        failed += steps.run(job, deletions, cancels=False)
+                begun.append(Step(name, "DELETE", partial(steps.delete, job, by_name[name])))
+        failed += steps.run(job, begun, cancels=False)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
     return failed
@@ -88,7 +88,7 @@ def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
     needs |= Blueprint(job.state.snapshot, job.stack, job.stack.previous or job.stack.config).needs
     status = job.began.status.removesuffix("_CLEANUP_IN_PROGRESS")
     reason = ""
-    for wave in reversed(waves(needs)):
+    for wave in deletions(needs):
         members = [r for r in unwanted if r.logical_id in wave and r.status not in GONE]
         for _attempt in range(_ATTEMPTS):
             failed = _delete_leftovers(job, wave)

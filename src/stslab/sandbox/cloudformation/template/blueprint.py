@@ -39,6 +39,11 @@ def waves(needs: Needs, what: str = "resources") -> list[list[str]]:
     return result
 
 
+def deletions(needs: Needs) -> list[list[str]]:
+    """The resources in the order of deletion: first what nothing needs."""
+    return waves({name: frozenset(n for n in needs if name in needs[n]) for name in needs})
+
+
 def in_order(conditions: Mapping[str, Value]) -> Iterator[str]:
     """The conditions, each after those that it needs. Raises ValidationError for a circle."""
     needs = {name: frozenset(conditions_in(body, conditions)) for name, body in conditions.items()}

@@ -31,7 +31,8 @@ _TABLES = beside(__file__, "access.yaml")
 _CANNED: Mapping[str, tuple[Grant, ...]] = {
     name: tuple(Grant(*one) for one in grants) for name, grants in _TABLES["canned"].items()
 }
-PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
+FULL = "bucket-owner-full-control"
+PLAIN = frozenset({"private", "bucket-owner-read", FULL})
 """The canned ACLs that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
 HEADERS: Mapping[str, str] = _TABLES["grants in headers"]
@@ -164,8 +165,7 @@ def for_new(view: View, request: ApiRequest, bucket: Bucket, owner: str) -> Gran
     if acls_enabled(bucket):
         return grants
     own = request.caller.account == bucket.owner
-    canned = request.params.get("ACL", "bucket-owner-full-control")
-    plain = canned in (PLAIN if own else {"bucket-owner-full-control"})
+    plain = request.params.get("ACL", FULL) in (PLAIN if own else {FULL})
     # The writer may have full control too: it has no effect.
     both = {Grant(owner_id, ALL), Grant(canonical_id(view, request.caller.account), ALL)}
     if not plain or (grants is not None and (len(grants), {*grants}) != (len(both), both)):
