@@ -235,6 +235,14 @@ def test_a_variable_for_a_whole_arn_matches_nothing_and_denies_nobody(wanted):
         assert not holds(operator, wanted, context)
 
 
+def test_a_variable_in_another_value_changes_nothing_for_what_is_no_arn():
+    values, context = ["nowhere", "arn:aws:iam::1:user/${aws:username}"], k("arn:aws:iam::1:user/x")
+    for operator in ("ArnLike", "ArnNotLike"):
+        assert holds(operator, values, context, denies=True)
+        assert not holds(operator, values, context)
+        assert holds(operator, "${*}", context, denies=True)
+
+
 def test_an_ordinary_star_ends_no_comparison():
     assert holds("ArnLike", ["*", "*:*:*:*:*:*"], k("x:y:z:a:b:c"), denies=True)
 

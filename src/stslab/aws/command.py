@@ -184,8 +184,7 @@ def describer(lab: Lab | None, keep: Path | None = None) -> Describe:
         if not (lab and profile and profile.environment):
             return aws_command(replace(call, params=params))
         maker = lab.makers.get(profile.environment)
-        long_term = maker is not None and maker.operation == "CreateAccessKey"
-        names = _KEYS[:2] if long_term else _KEYS
+        names = _KEYS[:2] if maker is not None and maker.operation == "CreateAccessKey" else _KEYS
         gets = f"aws configure get {{}} --profile {profile.environment}"
         keys = " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
         line = aws_command(replace(call, params=params, identity=profile.named))

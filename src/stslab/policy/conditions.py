@@ -24,6 +24,7 @@ _TIME: Final = r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{
 _DATE: Final = re.compile(rf"[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}({_TIME})?)?)?")
 """The forms of W3C, which AWS names; a year, or a year and a month, is its first day."""
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
+_VARIABLE: Final = re.compile(r"\$\{[^*?$}]")
 _since_1970: Final = partial(datetime.fromtimestamp, tz=UTC)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")
 """Zeros before a part of an IPv4 address, and the sign before its prefix."""
@@ -227,10 +228,13 @@ class Condition:
         self._key = key.lower()
         self._denies = denies
         self.asks_presence = test.operator.name == "Null"
-        reads, unread = test.operator.reads, test.operator.unread
-        if unread is _no_arn and self.variables:  # a variable may stand for the whole ARN
-            unread = _incomparable
-        self._comparisons = [reads(value, self.variables) or unread for value in values]
+        self._comparisons = [self._comparison(value) for value in values]
+
+    def _comparison(self, value: str) -> Comparison:
+        operator, unread = self.test.operator, self.test.operator.unread
+        if unread is _no_arn and self.variables and _VARIABLE.search(value):
+            unread = _incomparable  # the variable may stand for the whole ARN
+        return operator.reads(value, self.variables) or unread
 
     def found(self, context: Context) -> Value | None:
         return context.get(self._key)

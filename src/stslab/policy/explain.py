@@ -52,8 +52,7 @@ def node_lines(node: Node, marks: Mapping[bool | None, str], depth: int = 0) -> 
 
 
 def _layer(layer: _Part) -> Node:
-    allows = layer["decision"] == Outcome.ALLOWED
-    good = False if layer["blocks"] else (True if allows else None)
+    good = False if layer["blocks"] else (True if layer["decision"] == Outcome.ALLOWED else None)
     level = f", level {layer['level']}" if "level" in layer else ""
     note = f" ({layer['note'].rstrip('.')})" if "note" in layer else ""
     kind = layer["layer"][0].upper() + layer["layer"][1:]

@@ -273,7 +273,7 @@ def _about(condition: Condition) -> _Broken:
         yield _says("values-missing", name=name, key=key)
     if found := " and ".join(map(repr, condition.unreadable)):
         usual = f"{name} never matches it"
-        so = usual if condition.variables else _UNREADABLE.get(operator.wants, usual)
+        so = usual if "${" in found else _UNREADABLE.get(operator.wants, usual)
         yield _says("value-unreadable", found=found, wants=operator.wants, so=so)
     literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
     if literal and (exact := _LITERAL.fullmatch(operator.name)):

@@ -207,7 +207,7 @@ def refuse_reserved(request: ApiRequest, arn: str) -> None:
 
 def checked_arn(arn: str) -> str:
     """Return ``arn``, or raise ValidationError or InvalidInput if it is not a managed policy's."""
-    faults.require(split_arn(arn), f"ARN {arn} is not valid.")
+    faults.require(split_arn(arn) or arn.startswith("arn:aws:"), f"ARN {arn} is not valid.")
     faults.require(arn.startswith("arn:aws:"), "Invalid ARN partition")
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")

@@ -25,7 +25,7 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
-_OF_URL = re.compile(r"(?i)((?:signature|security-token)(?:=|%3D))[^&\"\\]+")  # of a presigned one
+_OF_URL = re.compile(r"(?i)((?:[?&]|%3F|%26)[\w-]*(?:signature|token)(?:=|%3D))[^&\"\\]+")
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 

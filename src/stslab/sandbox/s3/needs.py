@@ -60,7 +60,7 @@ def actions(request: ApiRequest, *, own: bool = False, acls: bool = True) -> tup
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     if (own or request.operation == "CreateBucket") and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
-    if not acls and (own or given.get("ACL", acl.FULL) != acl.FULL):  # it is refused, or idle
+    if not acls and (given.get("ACL") or acl.FULL) != acl.FULL:  # it is refused
         given |= dict.fromkeys(("ACL", *acl.HEADERS))
     further = (
         row.action

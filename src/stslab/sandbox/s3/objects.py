@@ -175,8 +175,7 @@ def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
         owner = acl.owner_of_new(tx, request, bucket)
         new_id = versions.new_id(request, bucket)
         made = ObjectVersion(version_id=new_id, modified=request.now, marker=True, owner=owner)
-        marker = versions.add(tx, request, made)
-        return {"DeleteMarker": True, "VersionId": marker.version_id}
+        return {"DeleteMarker": True, "VersionId": versions.add(tx, request, made).version_id}
     item, version = lookups.object_at(tx, where), lookups.version_at(tx, where, version_id or NULL)
     if item is None or version is None:
         return {"VersionId": version_id}

@@ -139,8 +139,7 @@ def would(inside: Inside, request: ControlRequest) -> Reply:
     refused: Reply = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
     if wanted is None:
         return {**refused, "gates": [], "documents": {}}
-    earlier = [_signed(inside, call) for call in before]
-    made = [one for one, valid in earlier if one and valid]
+    made = [one for one, valid in (_signed(inside, call) for call in before) if one and valid]
     decisions, fault, accepted = inside.pipeline.would([*made, wanted])
     verdict = _verdict(decisions, fault)
     return verdict if signed and accepted else {**verdict, **refused}

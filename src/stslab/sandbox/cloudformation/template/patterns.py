@@ -48,19 +48,20 @@ def _translated(pattern: str) -> str:
         ends = (f"\\U{ord(end):08x}" for end in token.groups() if end)
         parts.append(token.expand(becomes) if becomes else "-".join(ends))
         position = token.end()
-        if not depth:
-            _measure(token[0], sizes)
+        _measure(token[0], sizes, in_class=depth > 0)
         depth += token[0].startswith("[") - (depth > 0 and token[0] == "]")
     return "".join(parts)
 
 
-def _measure(form: str, sizes: list[tuple[int, int]]) -> None:
+def _measure(form: str, sizes: list[tuple[int, int]], *, in_class: bool) -> None:
     """Add to the sizes of the open groups: of what is before their last part, and of that.
 
     IndexError: a group ends that did not begin.
     """
     before, last = sizes[-1]
-    if form[0] == "(" and form[-1] != ")":
+    if in_class:
+        sizes[-1] = (before, last + 1)
+    elif form[0] == "(" and form[-1] != ")":
         sizes.append((0, 0))
     elif form == ")":
         sizes.pop()
