@@ -2,11 +2,12 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes
@@ -51,19 +52,15 @@ def _noticed(says: str, node: Node, part: Node, **names: object) -> Noticed:
     return Noticed(node, part, *said(_SAYS, says, **names), rule=says.partition("/")[0])
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """A lab, for the rules. ``broken`` are the nodes that can't be read completely."""
 
     lab: LabFile
+    calls: Sequence[LabCall]
     draft: LabDraft
     catalogue: Catalogue
     served: Collection[str] = ()
     broken: Collection[Node] = ()
-
-    @cached_property
-    def calls(self) -> tuple[LabCall, ...]:
-        return tuple(lab_calls(self.lab, BASE))
 
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
@@ -92,7 +89,7 @@ def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[P
     except InvalidLab as bad:
         listed = [one for one in bad.problems if isinstance(one, Problem)]
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
-    looked = Looked(lab, draft, catalogue, served, broken)
+    looked = Looked(lab, list(lab_calls(lab, BASE)), draft, catalogue, served, broken)
     places = {one.place for one in problems}
     advice = (one for one in _advice(looked, path) if one.place not in places)
     return in_order(str(path), [*problems, *advice])

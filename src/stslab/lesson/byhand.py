@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,14 +77,13 @@ class StageTasks(msgspec.Struct, frozen=True):
         return next((task for task in self.tasks if not task.done), None)
 
 
-@dataclass
-class ByHand:
+class ByHand(msgspec.Struct):
     """The tasks of a run's stages. ``requests`` returns the account's log, newest first."""
 
     runner: Runner
     decide: Decide
     requests: Callable[[], Iterable[Event]]
-    differing: list[str] = field(default_factory=list)
+    differing: list[str] = []
 
     def hear(self, event: object) -> None:
         """Note a thing that exists, but not as the step would make it."""

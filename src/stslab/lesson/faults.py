@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,8 +63,7 @@ class PolicyInPlace(msgspec.Struct, frozen=True):
         return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
 
 
-@dataclass
-class Faults:
+class Faults(msgspec.Struct):
     """The faults of one run's set-up. ``control`` calls the account's control verbs."""
 
     runner: Runner

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from stslab.structures import listed, texts
 from stslab.vocabulary import Outcome
@@ -28,13 +29,12 @@ _Part = Mapping[str, Any]
 _SHOWN: Final = 4
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """A line of the tree; ``good`` is True if it allows, False if it refuses, else None."""
 
     text: str
     good: bool | None = None
-    children: "list[Node]" = field(default_factory=list)
+    children: "list[Node]" = []
 
 
 def retold(decision: _Part) -> Node:

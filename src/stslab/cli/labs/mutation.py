@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import islice
 from pathlib import Path
@@ -27,12 +26,11 @@ from stslab.vocabulary import ADMIN
 Place = tuple[str, int]  # a stage's id, and the number of a step or check in it, from 0
 
 
-@dataclass
-class Played:
-    failed: set[Place] = field(default_factory=set)  # checks that did not hold
+class Played(msgspec.Struct):
+    failed: set[Place] = set()  # checks that did not hold
     # The decisions of the cells (stage, row, who) that were not as expected.
-    cells: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    stopped: dict[Place, str] = field(default_factory=dict)  # error codes of steps that failed
+    cells: dict[tuple[str, str, str], str] = {}
+    stopped: dict[Place, str] = {}  # error codes of steps that failed
     left: tuple[str, ...] = ()  # things that cleanup left
 
 
@@ -176,13 +174,12 @@ class Note(msgspec.Struct, frozen=True):
     could: str = ""
 
 
-@dataclass
-class Mutated:
+class Mutated(msgspec.Struct):
     """The results of some of a lab's mutants. ``failed`` are the checks that noticed one."""
 
     mutants: int = 0
-    unnoticed: list[Note] = field(default_factory=list)
-    failed: set[Place] = field(default_factory=set)
+    unnoticed: list[Note] = []
+    failed: set[Place] = set()
 
 
 def mutated(path: Path, share: int, of: int) -> Mutated:

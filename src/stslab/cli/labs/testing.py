@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
@@ -75,8 +74,7 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
     return tuple(tried)
 
 
-@dataclass
-class _Solver:
+class _Solver(msgspec.Struct):
     """A learner who works by hand: calls the account past the runner."""
 
     account: InMemoryAccount

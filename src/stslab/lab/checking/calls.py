@@ -1,8 +1,8 @@
 """Checks calls against AWS's APIs: service, operation, parameters and waiters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from stslab.lab.checking.names import Names
@@ -17,8 +17,7 @@ from stslab.structures import beside
 Called = Step | Check | Action
 
 
-@dataclass(slots=True)
-class CallChecker:
+class CallChecker(msgspec.Struct):
     """Checks calls with the catalogue; without one, every call is accepted."""
 
     catalogue: Catalogue | None

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from stslab.lab.checking import shapes
 from stslab.lab.checking.shapes import ANYTHING, STRING, Shape, structure
@@ -30,22 +31,21 @@ TOKEN = Shape("string", sensitive=True)
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
-@dataclass(slots=True)
-class Names:
+class Names(msgspec.Struct):
     """The names that a run knows at a point of a lab, and those that it knows only later."""
 
     report: Report
-    names: dict[str, Shape] = field(default_factory=lambda: dict(BASE))
-    profiles: dict[str, Shape] = field(default_factory=dict)
-    later: dict[str, int] = field(default_factory=dict)  # the line in which a name is first saved
-    later_profiles: dict[str, int] = field(default_factory=dict)  # or a profile is made
-    temporary: set[str] = field(default_factory=set)
+    names: dict[str, Shape] = {}
+    profiles: dict[str, Shape] = {}
+    later: dict[str, int] = {}  # the line in which a name is first saved
+    later_profiles: dict[str, int] = {}  # or a profile is made
+    temporary: set[str] = set()
     unsure: bool = False  # there may be other profiles, which can't be read
     admins: tuple[str, ...] = (ADMIN,)
-    settings: Mapping[str, ProfileSettings] = field(default_factory=dict)
+    settings: Mapping[str, ProfileSettings] = {}
 
     def __post_init__(self) -> None:
-        self.names["profiles"] = structure(self.profiles)
+        self.names = {**BASE, **self.names, "profiles": structure(self.profiles)}
 
     def make_profile(self, name: str, *, temporary: bool) -> None:
         self.profiles[name] = _PROFILE

@@ -5,11 +5,11 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from stslab import resources
@@ -56,15 +56,14 @@ class Source:
         return line, min(index - self._starts[line - 1], len(self._lines[line - 1])) + 1
 
 
-@dataclass(eq=False, slots=True)
-class Node:
+class Node(msgspec.Struct, eq=False):
     """A value in a file, with its place (``start`` and ``end`` of its text)."""
 
     source: Source
     start: int
     end: int
     value: Any  # a scalar, a list of nodes, or a mapping's nodes by key
-    keys: dict[str, "Node"] = field(default_factory=dict)  # of a mapping
+    keys: dict[str, "Node"] = {}  # of a mapping
     include: bool = False
     inside: Source | None = None  # the file that an included text came from
 
@@ -210,8 +209,7 @@ def _not_yaml(source: Source, error: yaml.MarkedYAMLError, quoted: Event) -> Pro
 _LOOK = "Check the indentation and the quotes here and in the line before."
 
 
-@dataclass(slots=True)
-class _Builder:
+class _Builder(msgspec.Struct):
     source: Source
     report: Report
     events: Iterator[Event]

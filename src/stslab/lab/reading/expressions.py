@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from jmespath.exceptions import EmptyExpressionError, JMESPathError, ParseError
 from jmespath.parser import Parser
 
@@ -41,8 +42,7 @@ class BadExpression(Exception):  # noqa: N818 - like the lab errors
     fix: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(msgspec.Struct, frozen=True):
     """One ``${{ … }}`` in a text: its position, its JMESPath and the JMESPath's position."""
 
     start: int

@@ -1,7 +1,9 @@
 """Problems of a lab: the place, the message, and the fix."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from stslab.errors import InvalidLab
 
@@ -11,8 +13,7 @@ _MOST_NAMED = 12
 _LONGEST_VALUE = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One problem: its place (line and column count from 1), the message, and the fix."""
 
     file: str

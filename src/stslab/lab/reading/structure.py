@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
@@ -38,8 +38,7 @@ _KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
 _UNREAD = object()  # In place of a value that can't be read, which has been reported
 
 
-@dataclass(slots=True)
-class Draft(Generic[P]):
+class Draft(msgspec.Struct, Generic[P]):
     """A part, its node, and its keys that were bad or missing."""
 
     part: P
@@ -51,13 +50,11 @@ class Draft(Generic[P]):
         return bool(get_close_matches(key, self.spoiled, cutoff=0.75))
 
 
-@dataclass(slots=True)
 class StageDraft(Draft[Stage]):
     steps: list[Draft[Step]]
     checks: list[Draft[Check]]
 
 
-@dataclass(slots=True)
 class LabDraft(Draft[LabFile]):
     """A lab's parts, before they are checked together."""
 

@@ -3,10 +3,10 @@
 import base64
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
@@ -129,14 +129,13 @@ def _page(lines: list[str], room: int, width: int) -> int:
     return next(blank, next(whole, fit))
 
 
-@dataclass
-class Heard:
+class Heard(msgspec.Struct):
     """Collects the runner's events since the last scene."""
 
-    lines: list[tuple[bool, str]] = field(default_factory=list)
-    shown: list[tuple[str, Any]] = field(default_factory=list)
+    lines: list[tuple[bool, str]] = []
+    shown: list[tuple[str, Any]] = []
     made_by: int = 0  # the line of the last step
-    failing: dict[str, str] = field(default_factory=dict)  # claims that did not hold, and why
+    failing: dict[str, str] = {}  # claims that did not hold, and why
     by_hand: bool = False
     names: Callable[[], Mapping[str, str]] = dict
 

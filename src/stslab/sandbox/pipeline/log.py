@@ -8,9 +8,10 @@ import os
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
@@ -29,8 +30,7 @@ _OF_URL = re.compile(r"(?i)((?:[?&]|%3F|%26)[\w-]*(?:signature|token)(?:=|%3D))[
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 
-@dataclass(slots=True)
-class Received:
+class Received(msgspec.Struct):
     """One request on its way through the pipeline. ``api`` is None until it is named.
 
     ``caller`` is who signed it, once that is proved.

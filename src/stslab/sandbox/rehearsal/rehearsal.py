@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, NamedTuple
@@ -190,8 +189,7 @@ _THROTTLED: Mapping[str, ApiFault] = {
 _OTHER_THROTTLED = ApiFault("Throttling", "Rate exceeded")
 
 
-@dataclass(slots=True)
-class Scripted:
+class Scripted(msgspec.Struct):
     """A planned fault: at the ``at``-th matching call from now, and ``times`` in a row."""
 
     call: str  # service.Operation, which may have wildcards (s3.*)

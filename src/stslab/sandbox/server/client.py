@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
+
+import msgspec
 
 from stslab.errors import SandboxError
 from stslab.home import PAUSE, WRITABLE, is_locked, lock_within, private_folder
@@ -34,8 +35,7 @@ _START = "Start it: stslab sandbox start"
 _OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """A running account; ``instance`` changes with every new one."""
 
     url: str
@@ -49,7 +49,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, facts: Json) -> "Endpoint":
-        return cls(**{name: facts[name] for name in cls.__slots__})
+        return cls(**{name: facts[name] for name in cls.__struct_fields__})
 
 
 class _Answer(dict[str, Any]):

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from stslab.sandbox.api.model import iso
 from stslab.sandbox.api.policies import uses_of
@@ -56,8 +57,7 @@ def holders(given: Properties) -> Iterator[tuple[str, str]]:
                 yield kind, name
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """A resource that consists of edges. ``physical_id`` makes an id from its properties."""
 
     edges: Callable[[Properties], Iterable[Edge]]

@@ -8,7 +8,8 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
@@ -57,14 +58,13 @@ def compare(
     return tuple(listed), bool(listed or described) or outputs != wanted.stack.outputs
 
 
-@dataclass
-class _Comparison:
+class _Comparison(msgspec.Struct):
     """``fates`` tell of resources that will change whether they are replaced; new ones are."""
 
     resources: Mapping[str, StackResource]
     wanted: Blueprint
     current: Blueprint | None
-    fates: dict[str, str] = field(default_factory=dict)
+    fates: dict[str, str] = {}
 
     def lookup(self, reference: Reference) -> Value:
         """The value of a reference, or UNKNOWN if it is known only after the update."""

@@ -6,7 +6,8 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
@@ -32,8 +33,7 @@ _TAGGING = re.compile(r"perform: (iam:CreateRole|(iam|s3):(Unt|T)ag\w+) ")
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     logical_id: str
     verb: str  # CREATE, UPDATE or DELETE
     act: Callable[[], object]

@@ -6,7 +6,6 @@ AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition fun
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
 
@@ -126,8 +125,7 @@ def if_parts(argument: object) -> tuple[str, Value, Value]:
 NO_VALUE: Final = object()  # the value of ``AWS::NoValue``: a property with it is left out
 
 
-@dataclass(frozen=True)
-class NotText:
+class NotText(msgspec.Struct, frozen=True):
     """An attribute that is a number or a boolean. Unlike a literal, it can't stand for a text."""
 
     value: int
@@ -147,16 +145,15 @@ class _UnknownParts(list[str]):
     """The parts of an unknown text. Every index of it is UNKNOWN."""
 
 
-@dataclass
-class Scope:
+class Scope(msgspec.Struct):
     """The meaning of names while values are evaluated."""
 
     names: Mapping[str, Value]  # parameters and pseudo parameters
-    mappings: Mapping[str, Value] = field(default_factory=dict)
-    conditions: Mapping[str, Value] = field(default_factory=dict)
+    mappings: Mapping[str, Value] = {}
+    conditions: Mapping[str, Value] = {}
     resource: Callable[[Reference], Value] = lambda _reference: UNKNOWN
     imports: Callable[[str], str] = lambda _name: ""  # the value of an export
-    decided: dict[str, bool] = field(default_factory=dict)
+    decided: dict[str, bool] = {}
 
     def holds(self, condition: str) -> bool:
         if condition not in self.decided:

@@ -8,11 +8,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
+import msgspec
 import yaml
 
 from stslab.sandbox.api.faults import invalid, require
@@ -139,8 +139,7 @@ LONGEST: Mapping[str, int] = ANATOMY["longest"]
 SAYS: Mapping[str, str] = ANATOMY["format errors"]
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """One resource as the template declares it, with unevaluated functions."""
 
     logical_id: str
@@ -156,15 +155,14 @@ class Declared:
     refusal: str = ""  # of empty properties that are no object, which saved stacks may have
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A template whose sections have a valid structure."""
 
     resources: Mapping[str, Declared]
-    parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    conditions: Mapping[str, Value] = field(default_factory=dict)
-    mappings: Mapping[str, Value] = field(default_factory=dict)
-    outputs: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Value]] = {}
+    conditions: Mapping[str, Value] = {}
+    mappings: Mapping[str, Value] = {}
+    outputs: Mapping[str, Mapping[str, Value]] = {}
     description: str = ""
     metadata: Value = None
 
