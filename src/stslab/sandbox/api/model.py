@@ -336,7 +336,8 @@ def tags_in(listed: TagList | None) -> dict[str, str]:
 def shown(record: Record, **more: object) -> Answer:
     """The members of an answer that shown.yaml takes from the record, and more."""
     names = beside(__file__, "shown.yaml")[record.table]
-    return {name: getattr(record, attribute) for name, attribute in names.items()} | more
+    taken = {name: getattr(record, at) if isinstance(at, str) else at for name, at in names.items()}
+    return taken | more
 
 
 def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:

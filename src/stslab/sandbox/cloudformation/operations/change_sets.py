@@ -101,9 +101,6 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
         Parameters=parameters.shown(parse(config.template).parameters, config.parameters) or None,
         Tags=tag_list(config.tags) or None,
         OnStackFailure=change_set.on_failure,
-        NotificationARNs=[],
-        RollbackConfiguration={},
-        DeploymentConfig={"Mode": "STANDARD", "DisableRollback": False},
         Capabilities=config.capabilities,
         **pages.page(request, "Changes", change_set.changes, dict, None),
     )

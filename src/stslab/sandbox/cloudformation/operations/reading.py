@@ -162,16 +162,13 @@ def _stack(stack: Stack) -> Answer:
         Description=template.description,
         TemplateDescription=template.description,
         Parameters=parameters.shown(template.parameters, stack.config.parameters) or None,
-        RollbackConfiguration={},
         DisableRollback=kept,
         RetainExceptOnCreate=stack.unsparing or None,
         DeploymentConfig={"Mode": "STANDARD", "DisableRollback": kept},
-        NotificationARNs=[],
         Capabilities=stack.config.capabilities or None,
         Outputs=None if stack.status.endswith("_IN_PROGRESS") else stack.outputs or None,
         Tags=tag_list(stack.config.tags),
         EnableTerminationProtection=stack.protected if stack.exists else None,
-        DriftInformation={"StackDriftStatus": "NOT_CHECKED"},
         LastOperations=stack.operations or None,
     )
 
@@ -183,12 +180,7 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
     """The members of a resource in all answers, like :func:`_stack`."""
-    return stacks.members(
-        stack,
-        resource,
-        Metadata=encode(resource.metadata or {}).decode(),
-        DriftInformation={"StackResourceDriftStatus": "NOT_CHECKED"},
-    )
+    return stacks.members(stack, resource, Metadata=encode(resource.metadata or {}).decode())
 
 
 def get_template_summary(view: View, request: ApiRequest) -> Answer:

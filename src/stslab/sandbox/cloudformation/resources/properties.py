@@ -20,11 +20,20 @@ class _Refusal(msgspec.Struct, frozen=True):
     lacking: frozenset[str] = frozenset()
 
 
+class _Setting(msgspec.Struct, frozen=True):
+    put: str
+    param: str = ""
+    delete: str = ""
+    default: Value = None
+    fresh: Value = None
+
+
 class _File(msgspec.Struct, frozen=True):
     types: Mapping[str, Mapping[str, object]]
     parts: Mapping[str, Mapping[str, str]]
     refused: Mapping[str, list[_Refusal]]
     patterns: Mapping[str, str]
+    settings: Mapping[str, _Setting]
 
 
 FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)

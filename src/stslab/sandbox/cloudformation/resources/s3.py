@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.properties import renamed
+from stslab.sandbox.cloudformation.resources.properties import FILE, renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.signing.canonical import OLDEST_REGIONS
@@ -46,41 +46,12 @@ def _logging(value: Properties | Literal[False], bucket: str) -> Properties:
     return {"BucketLoggingStatus": renamed("LoggingConfiguration", usual | dict(value))}
 
 
-class Setting(NamedTuple):
-    """A property of a bucket: the calls that set and remove it.
-
-    ``params`` is the name of the call's parameter (by default the property's), whose members get
-    S3's names; or a function that makes the parameters of the value and the bucket's name. A
-    property that neither has a call to ``delete`` it nor a ``default`` stays.
-    """
-
-    put: str
-    params: str | Callable[[Value, str], Properties] = ""
-    delete: str = ""
-    default: Value = None  # in place of a removed property
-    fresh: Value = None  # in a new bucket
-
-
-SETTINGS: Mapping[str, Setting] = {
-    "OwnershipControls": Setting(
-        "PutBucketOwnershipControls", delete="DeleteBucketOwnershipControls"
-    ),
-    "PublicAccessBlockConfiguration": Setting("PutPublicAccessBlock"),
-    "VersioningConfiguration": Setting("PutBucketVersioning", default={"Status": "Suspended"}),
-    "BucketEncryption": Setting(
-        "PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"
-    ),
-    "LifecycleConfiguration": Setting(
-        "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
-    ),
-    "CorsConfiguration": Setting("PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
-    "LoggingConfiguration": Setting("PutBucketLogging", _logging, default=False),
-    "WebsiteConfiguration": Setting("PutBucketWebsite", delete="DeleteBucketWebsite"),
-    "AccessControl": Setting("PutBucketAcl", _canned, fresh="Private"),
+_MADE: Mapping[str, Callable[[Value, str], Properties]] = {
+    "AccessControl": _canned,
+    "LifecycleConfiguration": _lifecycle,
+    "LoggingConfiguration": _logging,
 }
-"""The order matters: ACLs need an ownership setting that allows them."""
-
-
+"""The parameters that are more than the property with S3's names, by its value and the bucket."""
 _WRONG: Mapping[str, str] = beside(__file__, "bucket_names.yaml")
 """What is wrong with a bucket's name: the leftmost fault is told, of several the first here."""
 
@@ -139,7 +110,7 @@ class Bucket:
         work.quietly("s3", "DeleteBucket", Bucket=work.physical_id)
 
     def _set(self, work: Work, old: Properties) -> None:
-        for name, setting in SETTINGS.items():
+        for name, setting in FILE.settings.items():
             value = work.get(name, setting.fresh)
             if value == old.get(name, setting.fresh):
                 continue
@@ -147,8 +118,9 @@ class Bucket:
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             elif given is not None:
-                of, bucket = setting.params or name, work.physical_id
-                params = {of: renamed(name, given)} if isinstance(of, str) else of(given, bucket)
+                bucket, make = work.physical_id, _MADE.get(name)
+                usual = {setting.param or name: renamed(name, given)} if make is None else {}
+                params = make(given, bucket) if make else usual
                 # A bucket without ACLs has no other than a private one.
                 passed = "AccessControlListNotSupported" if given == setting.fresh else ""
                 work.quietly("s3", setting.put, passed, Bucket=bucket, **params)
