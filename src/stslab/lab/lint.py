@@ -3,11 +3,11 @@
 import re
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes

@@ -1,5 +1,6 @@
 """Loads a lab: a file to nodes, to parts, to a checked lab; or all problems at once."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def read(
         broken = frozenset(draft.node.holding(unread) if unread else ())
         _refuse_harm(lab, draft, ruled(report, "not-own"), broken)
     except Unreadable as error:
-        problem = replace(error.problem, rule="yaml")
+        problem = dataclasses.replace(error.problem, rule="yaml")
         raise invalid(str(path), [*problems, problem]) from None
     sha256, included = includes.hash_with(raw), tuple(includes.read)
     return Lab(**asdict(lab), path=path, sha256=sha256, includes=included), draft, problems, broken

@@ -1,9 +1,7 @@
 """Problems of a lab: the place, the message, and the fix."""
 
 from collections.abc import Callable, Collection, Sequence
-
-import msgspec
-from msgspec.structs import replace
+from dataclasses import dataclass, replace
 
 from stslab.errors import InvalidLab
 
@@ -13,7 +11,8 @@ _MOST_NAMED = 12
 _LONGEST_VALUE = 60
 
 
-class Problem(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Problem:
     """One problem: its place (line and column count from 1), the message, and the fix."""
 
     file: str
