@@ -13,11 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
-
-import msgspec
 
 from stslab.errors import SandboxError
 from stslab.home import PAUSE, WRITABLE, is_locked, lock_within, private_folder
@@ -35,7 +34,8 @@ _START = "Start it: stslab sandbox start"
 _OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Endpoint:
     """A running account; ``instance`` changes with every new one."""
 
     url: str
@@ -49,7 +49,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, facts: Json) -> "Endpoint":
-        return cls(**{name: facts[name] for name in cls.__struct_fields__})
+        return cls(**{name: facts[name] for name in cls.__slots__})
 
 
 class _Answer(dict[str, Any]):
