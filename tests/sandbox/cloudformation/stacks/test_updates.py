@@ -182,15 +182,31 @@ def test_half_a_change_is_rolled_back(lab: Harness) -> None:
     assert lab.client("iam").get_role(RoleName=name)["Role"]["MaxSessionDuration"] == 3600
 
 
-def test_a_stack_has_no_outputs_while_it_is_worked_on(lab: Harness) -> None:
-    """CFN-UG, Outputs ("aren't available when a stack status is in any of the IN_PROGRESS")."""
+def test_a_stack_has_the_earlier_outputs_while_it_is_worked_on(lab: Harness) -> None:
+    """AWS's answers in radkawar/stackd, testdata/aws/cloudformation/noecho_history.json (of 2026).
+
+    CFN-UG, Outputs, says that they aren't available in any of the statuses with IN_PROGRESS.
+    """
     lab.deploy(ROLE)
     outputs = lab.outputs()
     seen: dict[str, dict[str, str]] = {}
     lab.before = lambda *_: seen.update({lab.shown("demo")["StackStatus"]: lab.outputs()})
     lab.update(ROLE.replace("Properties:", "Properties:\n      MaxSessionDuration: 7200"))
-    assert seen == {"UPDATE_IN_PROGRESS": {}}
+    assert seen == {"UPDATE_IN_PROGRESS": outputs}
     assert lab.outputs() == outputs != {}
+
+
+def test_a_stack_has_outputs_while_it_is_cleaned_up_and_deleted(lab: Harness) -> None:
+    """AWS's answers in radkawar/stackd, testdata/aws/cloudformation/cleanup.json (of 2026)."""
+    stack_id = lab.deploy(ROLE)
+    seen: dict[str, dict[str, str]] = {}
+    lab.before = lambda *_: seen.update({lab.shown(stack_id)["StackStatus"]: lab.outputs(stack_id)})
+    lab.update(ROLE.replace("Properties:", "Properties:\n      Path: /new/"))
+    outputs = lab.outputs()
+    lab.call("DeleteStack", StackName=stack_id)
+    assert lab.settle(stack_id) == "DELETE_COMPLETE"
+    assert seen["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"] == outputs != seen["UPDATE_IN_PROGRESS"]
+    assert seen["DELETE_IN_PROGRESS"] == outputs
 
 
 def test_a_failed_replacement_keeps_the_old_resource(lab: Harness) -> None:

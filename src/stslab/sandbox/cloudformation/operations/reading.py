@@ -166,7 +166,7 @@ def _stack(stack: Stack) -> Answer:
         RetainExceptOnCreate=stack.unsparing or None,
         DeploymentConfig={"Mode": "STANDARD", "DisableRollback": kept},
         Capabilities=stack.config.capabilities or None,
-        Outputs=None if stack.status.endswith("_IN_PROGRESS") else stack.outputs or None,
+        Outputs=stack.outputs or None,
         Tags=tag_list(stack.config.tags),
         EnableTerminationProtection=stack.protected if stack.exists else None,
         LastOperations=stack.operations or None,
