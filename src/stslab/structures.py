@@ -8,6 +8,7 @@ from typing import Any, Final
 
 Part = Any
 """A JSON or YAML value: text, a number, true, false, None, or a list or mapping of such parts."""
+Change = Callable[[Any], Any]
 Path = tuple[str | int, ...]  # the keys and list indexes that lead to a part of a structure
 
 
@@ -56,12 +57,12 @@ def said(texts: Mapping[str, tuple[str, str]], of: str, /, **names: object) -> t
     return first, second
 
 
-def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
+def mapped(value: Any, change: Change, of: type = str, order: Change = iter) -> Any:
     """The structure with each text in it (or all ``of`` a type) changed; tuples become lists."""
     if isinstance(value, Mapping):
-        return {key: mapped(part, change, of) for key, part in value.items()}
+        return {key: mapped(value[key], change, of, order) for key in order(value)}
     if isinstance(value, list | tuple):
-        return [mapped(part, change, of) for part in value]
+        return [mapped(part, change, of, order) for part in value]
     return change(value) if isinstance(value, of) else value
 
 

@@ -135,12 +135,8 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
     for other in lookups.change_sets(tx, stack, executed=True):
         tx.delete(other)
     tx.put(replace(change_set, execution_status=EXECUTING))
-    stack = replace(
-        stack,
-        role_arn=change_set.role_arn or stack.role_arn,
-        change_set_id=change_set.change_set_id,
-        change_sets=(),
-    )
+    role = change_set.role_arn or stack.role_arn
+    stack = replace(stack, role_arn=role, change_set_id=change_set.change_set_id, change_sets=())
     if reviewed:
         stack = replace(stack, config=change_set.config, updated=request.now)
         stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", change_set.on_failure)

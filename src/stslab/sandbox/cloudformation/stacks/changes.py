@@ -103,12 +103,10 @@ class _Comparison(msgspec.Struct):
         always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
         surely = any(detail["Evaluation"] == "Static" for detail in always)
         replacement = "True" if surely else "Conditional" if always else "False"
-        policy = {}
         if names:
             self.fates[logical_id] = replacement
-        if replacement == "True":
-            kept = declared.update_replace_policy == "Retain"
-            policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
+        kept = declared.update_replace_policy == "Retain"
+        policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
         return _change(
             "Modify",
             resource,
@@ -116,7 +114,7 @@ class _Comparison(msgspec.Struct):
             Replacement=replacement,
             Scope=sorted({target["Attribute"] for target in targets}),
             Details=sorted(details, key=lambda detail: detail["Evaluation"] == "Dynamic"),
-            **policy,
+            **(policy if replacement == "True" else {}),
         )
 
     def _details(self, logical_id: str, target: Mapping[str, str]) -> list[Properties]:

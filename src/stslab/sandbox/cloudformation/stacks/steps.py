@@ -153,13 +153,10 @@ def _others(job: Job, resource: StackResource) -> list[StackResource]:
 def check_policies(job: Job, resource: StackResource, properties: Properties) -> None:
     """Refuse inline policies that another ``AWS::IAM::Policy`` puts into the same identities."""
     mine = _inlined(properties)
-    found = [
-        f"{other.stack_id.split('/')[1]}|{other.logical_id}"
-        for other in _others(job, resource)
-        if mine & _inlined(other.properties)
-    ]
-    if found:
-        raise BadProperties(f"{SAYS['shared']} Found stacks: [{', '.join(found)}]")
+    others = [other for other in _others(job, resource) if mine & _inlined(other.properties)]
+    if others:
+        found = ", ".join(f"{one.stack_id.split('/')[1]}|{one.logical_id}" for one in others)
+        raise BadProperties(f"{SAYS['shared']} Found stacks: [{found}]")
 
 
 def _inlined(given: Properties) -> set[str]:

@@ -84,11 +84,8 @@ class Blueprint:
         self._holds = self._scope(lambda _reference: functions.UNKNOWN).holds
         for condition in in_order(self.template.conditions):
             self._holds(condition)
-        self.active = [
-            name
-            for name, declared in self.template.resources.items()
-            if not declared.condition or self._holds(declared.condition)
-        ]
+        every = self.template.resources.items()
+        self.active = [n for n, one in every if not one.condition or self._holds(one.condition)]
         self.needs = dependencies([*map(self.declared, self.active)], self._holds)
 
     def declared(self, logical_id: str) -> Declared:
