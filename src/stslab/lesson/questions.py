@@ -7,6 +7,7 @@ import msgspec
 from stslab.lab.model import Cell, Check, LabFile, Stage
 from stslab.lesson.evidence import label, statements_of
 from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
+from stslab.structures import without
 from stslab.vocabulary import Gate
 
 UNSURE, DONT_KNOW = 0, "I don't know"  # the digit and the text of this answer
@@ -162,9 +163,9 @@ def asked(lab: LabFile, check: Check) -> str:
 
 def row(lab: LabFile, check: Check) -> str:
     """The id of the access table's row for the check's call, or ""."""
-    call = check.call, _named(check.params)
-    rows = ((name, (cell.call, _named(cell.params))) for name, cell in lab.access.items())
-    return next((name for name, its_call in rows if its_call == call), "")
+    cells, own = lab.access.items(), (check.call, without(check.params, *_AS_ONE_LIKES))
+    asks = ((name, cell.call, without(cell.params, *_AS_ONE_LIKES)) for name, cell in cells)
+    return next((name for name, *call in asks if tuple(call) == own), "")
 
 
 def to_come(lab: LabFile, stage: Stage, first: int) -> frozenset[tuple[str, str]]:
@@ -186,10 +187,6 @@ def to_come(lab: LabFile, stage: Stage, first: int) -> frozenset[tuple[str, str]
             elif at == now[0] or key not in known:
                 found.add(key)
     return frozenset(found)
-
-
-def _named(params: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in params.items() if name not in _AS_ONE_LIKES}
 
 
 def caller(check: Check) -> str:

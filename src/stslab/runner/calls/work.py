@@ -15,6 +15,7 @@ from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, Entry, EntryState, RunRecord, Thing, UndoCall
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Call, TargetInfo
+from stslab.structures import beside
 from stslab.vocabulary import ADMIN
 
 # The states of things that a run may have made: their names are the run's own.
@@ -168,24 +169,14 @@ def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
     if there and run.instance != target.instance:
         return True
 
-    def require(began: str, was: str, now: str, fix: str) -> None:
+    started = f"{run.account} ({run.target})", f"{target.account} ({target.name})"
+    served = run.instance or "AWS itself", target.instance or "AWS itself"
+    others = ((was, target.accounts.get(name, "none")) for name, was in run.accounts.items())
+    places = [("on account", started), ("in the region", (run.region, target.region))]
+    places += [("at", served), *(("with the second account", other) for other in others)]
+    for place, (was, now) in places:
         if was != now:
-            message = f"The run {run.id} began {began} {was}, and this is {now}."
-            raise CredentialsError(f"{message} Nothing was called.", fix)
-
-    require(
-        "on account",
-        f"{run.account} ({run.target})",
-        f"{target.account} ({target.name})",
-        "Use the credentials (--profile) and the --target (for the embedded account,"
-        " STSLAB_SANDBOX) that the run began with.",
-    )
-    # In another region, or at another endpoint, a stack would seem to be gone.
-    back = f"Name the region that it began in: --region {run.region}"
-    require("in the region", run.region, target.region, back)
-    back = "Set AWS_ENDPOINT_URL as it was when the run began."
-    require("at", run.instance or "AWS itself", target.instance or "AWS itself", back)
-    for name, account in run.accounts.items():
-        back = f"Name your AWS profile for account {account}: --partner-profile NAME."
-        require("with the second account", account, target.accounts.get(name, "none"), back)
+            texts = beside(__file__, "elsewhere.yaml")
+            message = texts["says"].format(run=run.id, place=place, was=was, now=now)
+            raise CredentialsError(message, texts[place].format(was=was))
     return False
