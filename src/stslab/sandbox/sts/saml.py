@@ -17,7 +17,7 @@ from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.roles import RoleRequest, RoleSessions
+from stslab.sandbox.sts.sessions import RoleSessions
 
 _OPERATION = "AssumeRoleWithSAML"
 _PROVIDER_ARN = re.compile(r"arn:aws:iam::(\d{12}):saml-provider/(.+)")
@@ -46,7 +46,7 @@ def assume_role_with_saml(roles: RoleSessions, tx: Transaction, request: ApiRequ
     identity = _identity(assertion, provider)
     mapped = _attribute_keys(assertion) | identity
     keys: Keys = {f"saml:{name}": value for name, value in mapped.items()}
-    wanted = RoleRequest(
+    wanted = sessions.RoleRequest(
         _OPERATION,
         target,
         _session_name(assertion),

@@ -11,7 +11,7 @@ from stslab.sandbox.federation import saml
 from stslab.sandbox.state.identities import Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.roles import RoleRequest, RoleSessions
+from stslab.sandbox.sts.sessions import RoleSessions
 from stslab.structures import beside
 
 _DEFAULT_SECONDS, _HOUR = 43200, 3600
@@ -96,7 +96,7 @@ def assume_role(
     if params.get("ProvidedContexts"):
         raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
     context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
-    wanted = RoleRequest(
+    wanted = sessions.RoleRequest(
         "AssumeRole",
         roles.target(tx, params["RoleArn"]),
         params["RoleSessionName"],

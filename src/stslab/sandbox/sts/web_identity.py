@@ -16,7 +16,6 @@ from stslab.sandbox.federation.oidc.issuers import Claims
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.roles import RoleRequest, RoleSessions
 from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
@@ -33,7 +32,7 @@ _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidId
 
 
 def assume_role_with_web_identity(
-    roles: RoleSessions, tx: Transaction, request: ApiRequest
+    roles: sessions.RoleSessions, tx: Transaction, request: ApiRequest
 ) -> Answer:
     params = request.params
     if given := params.get("ProviderId"):
@@ -43,7 +42,7 @@ def assume_role_with_web_identity(
     text = params["WebIdentityToken"].strip()
     host, provider, claims, audience = _verified(tx, text, target.account, request)
     name = provider.arn if provider else host
-    wanted = RoleRequest(
+    wanted = sessions.RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
