@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -23,34 +24,28 @@ from stslab.sandbox.federation.saml.xml import Element
 from stslab.sandbox.state.identities import IdentityProvider
 from stslab.sandbox.state.snapshot import Transaction
 
-_PROTOCOL = ElementMaker(
-    namespace=names.PROTOCOL, nsmap={"samlp": names.PROTOCOL, "saml": names.ASSERTION}
-)
 _ASSERTION = ElementMaker(namespace=names.ASSERTION, nsmap={"saml": names.ASSERTION})
-_METADATA = ElementMaker(
-    namespace=names.METADATA, nsmap={None: names.METADATA, "ds": names.SIGNATURE}
-)
 _SIGNATURE = ElementMaker(namespace=names.SIGNATURE, nsmap={"ds": names.SIGNATURE})
-_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
-_CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 _time = partial(iso, precision="milliseconds")
+
+
+def _filled(template: str, **values: str) -> Element:
+    """A document from the template beside this module; ValueError: XML can't hold a value."""
+    parser = etree.XMLParser(remove_blank_text=True)
+    root = etree.parse(Path(__file__).with_name(template), parser).getroot()
+    for element in root.iter():
+        element.text = element.text and element.text.format_map(values)
+        for name, text in element.items():
+            element.set(name, text.format_map(values))
+    return root
 
 
 def metadata(provider: IdentityProvider) -> str:
     """The provider's metadata document, as CreateSAMLProvider takes it."""
     certificate = x509.load_pem_x509_certificate(provider.certificate)
     encoded = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
-    key = _SIGNATURE.KeyInfo(_SIGNATURE.X509Data(_SIGNATURE.X509Certificate(encoded)))
-    sign_on = {"Binding": _POST, "Location": f"{provider.entity_id.rstrip('/')}/sso"}
-    document = _METADATA.EntityDescriptor(
-        _METADATA.IDPSSODescriptor(
-            _METADATA.KeyDescriptor(key, use="signing"),
-            _METADATA.NameIDFormat(names.PERSISTENT),
-            _METADATA.SingleSignOnService(**sign_on),
-            protocolSupportEnumeration=names.PROTOCOL,
-        ),
-        entityID=provider.entity_id,
-    )
+    issuer, sign_on = provider.entity_id, f"{provider.entity_id.rstrip('/')}/sso"
+    document = _filled("metadata.xml", issuer=issuer, certificate=encoded, sign_on=sign_on)
     return _written(document).decode()
 
 
@@ -64,46 +59,21 @@ def response(
     """A signed response, in base64. ValueError: a text has a character that XML can't hold."""
     ends = now + timedelta(seconds=asked.seconds)
     issued = min(now, ends - timedelta(seconds=1))  # before its end, also if it has expired
-    session_end = {}
+    both = {"issuer": provider.entity_id, "recipient": asked.recipient}
+    times = {"issued": _time(issued), "ends": _time(ends)}
+    told = {"subject": subject, "format": asked.subject_format, "audience": asked.audience}
+    assertion = _filled("assertion.xml", id=_identity(), **both, **times, **told)
     if asked.session_seconds is not None:
-        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=asked.session_seconds))
+        session_end = _time(now + timedelta(seconds=asked.session_seconds))
+        assertion[-1].set("SessionNotOnOrAfter", session_end)
     listed = [
         _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
         for name, values in attributes.items()
     ]
-    confirmed = {"NotOnOrAfter": _time(ends), "Recipient": asked.recipient}
-    assertion = _ASSERTION.Assertion(
-        _ASSERTION.Issuer(provider.entity_id),
-        _ASSERTION.Subject(
-            _ASSERTION.NameID(subject, Format=asked.subject_format),
-            _ASSERTION.SubjectConfirmation(
-                _ASSERTION.SubjectConfirmationData(**confirmed), Method=names.BEARER
-            ),
-        ),
-        _ASSERTION.Conditions(
-            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(asked.audience)),
-            NotBefore=_time(issued),
-            NotOnOrAfter=_time(ends),
-        ),
-        _ASSERTION.AuthnStatement(
-            _ASSERTION.AuthnContext(_ASSERTION.AuthnContextClassRef(_CONTEXT)),
-            AuthnInstant=_time(issued),
-            **session_end,
-        ),
-        *([_ASSERTION.AttributeStatement(*listed)] if listed else []),
-        ID=_identity(),
-        Version="2.0",
-        IssueInstant=_time(issued),
-    )
-    document = _PROTOCOL.Response(
-        _ASSERTION.Issuer(provider.entity_id),
-        _PROTOCOL.Status(_PROTOCOL.StatusCode(Value=names.SUCCESS)),
-        signed(assertion, provider),
-        ID=_identity(),
-        Version="2.0",
-        IssueInstant=_time(now),
-        Destination=asked.recipient,
-    )
+    if listed:
+        assertion.append(_ASSERTION.AttributeStatement(*listed))
+    document = _filled("response.xml", id=_identity(), now=_time(now), **both)
+    document.append(signed(assertion, provider))
     return base64.b64encode(_written(document)).decode()
 
 
