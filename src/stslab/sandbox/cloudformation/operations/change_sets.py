@@ -99,7 +99,7 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
         stack,
         change_set,
         Parameters=parameters.shown(parse(config.template).parameters, config.parameters) or None,
-        Tags=tag_list(config.tags) or None,
+        Tags=tag_list(parameters.hashed(config.tags)) or None,
         OnStackFailure=change_set.on_failure,
         Capabilities=config.capabilities,
         **pages.page(request, "Changes", change_set.changes, dict, None),

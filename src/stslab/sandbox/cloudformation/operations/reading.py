@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from itertools import groupby, starmap
+from itertools import groupby
 
 from msgspec.json import encode
 
@@ -13,7 +13,7 @@ from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.operations import change_sets, stacks
-from stslab.sandbox.cloudformation.template import parameters
+from stslab.sandbox.cloudformation.template.parameters import described, hashed, shown
 from stslab.sandbox.cloudformation.template.template import VERSION, Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
@@ -161,21 +161,21 @@ def _stack(stack: Stack) -> Answer:
         ChangeSetId=None if undone or stack.is_direct else stack.change_set_id,
         Description=template.description,
         TemplateDescription=template.description,
-        Parameters=parameters.shown(template.parameters, stack.config.parameters) or None,
+        Parameters=shown(template.parameters, stack.config.parameters) or None,
         DisableRollback=kept,
         RetainExceptOnCreate=stack.unsparing or None,
         DeploymentConfig={"Mode": "STANDARD", "DisableRollback": kept},
         Capabilities=stack.config.capabilities or None,
         Outputs=stack.outputs or None,
-        Tags=tag_list(stack.config.tags),
+        Tags=tag_list(hashed(stack.config.tags)),
         EnableTerminationProtection=stack.protected if stack.exists else None,
         LastOperations=stack.operations or None,
     )
 
 
 def _event(stack: Stack, event: StackEvent) -> Answer:
-    shown = stacks.members(stack, event, DetailedStatus="VALIDATION_FAILED" if event.errors else "")
-    return {**shown, **event.operation, "PhysicalResourceId": event.physical_id}
+    told = stacks.members(stack, event, DetailedStatus="VALIDATION_FAILED" if event.errors else "")
+    return {**told, **event.operation, "PhysicalResourceId": event.physical_id}
 
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
@@ -205,7 +205,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         "Metadata": None if template.metadata is None else encode(template.metadata).decode(),
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,
-        "Parameters": list(starmap(parameters.described, template.parameters.items())),
+        "Parameters": [described(*one) for one in hashed(template.parameters).items()],
         "ResourceTypes": list(kinds.values()),
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": [n for n, k in kinds.items() if k == kind]}

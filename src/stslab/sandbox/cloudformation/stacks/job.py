@@ -2,7 +2,7 @@
 
 import functools
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
 from stslab.sandbox.cloudformation.template.functions import NotText, Reference
-from stslab.sandbox.cloudformation.template.parameters import MASK
+from stslab.sandbox.cloudformation.template.parameters import MASK, hashed
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Properties, Value, as_text
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
@@ -47,17 +47,6 @@ def stack_becomes(
     return stack
 
 
-def _hash(name: str) -> int:
-    code = functools.reduce(lambda code, letter: 31 * code + ord(letter) & 0xFFFFFFFF, name, 0)
-    return code ^ code >> 16
-
-
-def _hashed(names: Collection[str]) -> list[str]:
-    """In the order of Java's ``HashMap``, as public records of events have the properties."""
-    size = 1 << max(4, ((4 * len(names) + 2) // 3 - 1).bit_length())
-    return sorted(names, key=lambda name: _hash(name) % size)
-
-
 def add_event(
     tx: Transaction,
     stack: Stack,
@@ -79,7 +68,7 @@ def add_event(
     at = at if last is None else max(at, last.at + timedelta(milliseconds=1))
     logical_id = resource.logical_id if resource else stack.name
     stamp = iso(at, "milliseconds")
-    given = mapped(shown, as_text, of=object, order=_hashed)
+    given = mapped(shown, as_text, of=object, order=hashed)
     dated = f"{status}-{stamp}" if resource and "CLEANUP" not in stack.status else ""
     event = StackEvent(
         account=account,

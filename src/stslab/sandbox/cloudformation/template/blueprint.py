@@ -152,7 +152,7 @@ class Blueprint:
             require(not missing, prefix + refusal)
 
     def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
-        for name, body in self.template.outputs.items():
+        for name, body in parameters.hashed(self.template.outputs).items():
             if not body.get("Condition") or self._holds(body["Condition"]):
                 yield name, body
 

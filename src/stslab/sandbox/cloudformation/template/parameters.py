@@ -1,9 +1,8 @@
 """A template's parameters: their declarations and values (User Guide, "Parameters")."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template import template
@@ -129,10 +128,21 @@ def masked(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -
     }
 
 
+def _hash(name: str) -> int:
+    code = reduce(lambda code, letter: 31 * code + ord(letter) & 0xFFFFFFFF, name, 0)
+    return code ^ code >> 16
+
+
+def hashed(values: Mapping[str, Value]) -> dict[str, Value]:
+    """In the order of Java's ``HashMap``, as public records of AWS's answers have it."""
+    size = 1 << max(4, ((4 * len(values) + 2) // 3 - 1).bit_length())
+    return {name: values[name] for name in sorted(values, key=lambda name: _hash(name) % size)}
+
+
 def shown(
     declarations: Mapping[str, Declaration], values: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    visible = masked(declarations, values)
+    visible = hashed(masked(declarations, values))
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in visible.items()]
 
 
