@@ -12,7 +12,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Params
-from stslab.structures import beside
+from stslab.structures import beside, place
 
 Shape = Any  # a shape of botocore, which is untyped
 SERVICES = ("iam", "sts", "s3", "cloudformation")
@@ -110,12 +110,8 @@ def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
 @functools.cache
 def _ordered(members: tuple[str, ...]) -> list[tuple[str, str]]:
     """Members and their names in messages, in AWS's order: by these names in a HashMap of Java."""
-
-    def place(member: tuple[str, str]) -> int:
-        code = functools.reduce(lambda code, char: (code * 31 + ord(char)) % 2**32, member[1], 0)
-        return (code ^ code >> 16) % 16
-
-    return sorted([(name, name[:1].lower() + name[1:]) for name in members], key=place)
+    named = [(name, name[:1].lower() + name[1:]) for name in members]
+    return sorted(named, key=lambda member: place(member[1]))
 
 
 def _rules(shape: Shape, value: Any) -> Iterator[tuple[str, bool]]:

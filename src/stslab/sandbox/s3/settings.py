@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import partial
 from itertools import combinations, pairwise, product
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.structures import beside, without
+from stslab.structures import beside, hashed, without
 from stslab.vocabulary import REGION
 
 MOST_ON_OBJECTS = 10
@@ -233,18 +233,9 @@ def _ownership(bucket: Bucket) -> Answer | None:
     return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
 
 
-def _placed(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags in the order that Java's HashMap gives them, as S3's recorded answers have them."""
-    size = 1 << (len(tags) - 1).bit_length()
-    if len(tags) > size * 3 // 4:
-        size *= 2
-
-    def place(key: str) -> int:
-        units = memoryview(key.encode("utf-16-le")).cast("H")
-        hashed = reduce(lambda before, unit: (31 * before + unit) % 2**32, units, 0)
-        return (hashed ^ hashed >> 16) % size
-
-    return {key: tags[key] for key in sorted(tags, key=place)}
+def _tags(bucket: Bucket) -> Answer | None:
+    size = 1 << (len(bucket.tags) - 1).bit_length()
+    return {"TagSet": tag_list(hashed(bucket.tags, size))} if bucket.tags else None
 
 
 def _unlocked(_bucket: Bucket) -> Answer:
@@ -261,10 +252,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
-    "GetBucketTagging": (
-        lambda one: {"TagSet": tag_list(_placed(one.tags))} if one.tags else None,
-        "NoSuchTagSet",
-    ),
+    "GetBucketTagging": (_tags, "NoSuchTagSet"),
     "GetBucketVersioning": (
         lambda one: {"Status": one.versioning or None, "MFADelete": one.mfa_delete or None},
         "",

@@ -15,6 +15,7 @@ from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import ANATOMY, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
+from stslab.structures import hashed
 
 SAYS = ANATOMY["change sets"]
 REVIEW = "REVIEW_IN_PROGRESS"
@@ -99,7 +100,7 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
         stack,
         change_set,
         Parameters=parameters.shown(parse(config.template).parameters, config.parameters) or None,
-        Tags=tag_list(parameters.hashed(config.tags)) or None,
+        Tags=tag_list(hashed(config.tags)) or None,
         OnStackFailure=change_set.on_failure,
         Capabilities=config.capabilities,
         **pages.page(request, "Changes", change_set.changes, dict, None),

@@ -14,12 +14,12 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
 from stslab.sandbox.cloudformation.template.functions import NotText, Reference
-from stslab.sandbox.cloudformation.template.parameters import MASK, hashed
+from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Properties, Value, as_text
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 from stslab.sandbox.state.state import State
-from stslab.structures import mapped
+from stslab.structures import hashed, mapped
 
 USER_INITIATED = "User Initiated"
 EXECUTING = "EXECUTE_IN_PROGRESS"

@@ -16,7 +16,7 @@ from stslab.sandbox.cloudformation.template.functions import NotText, Reference,
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
-from stslab.structures import listed, mapped
+from stslab.structures import hashed, listed, mapped
 
 Lookup = Callable[[Reference], Value]  # returns the value of a reference to a resource
 Needs = Mapping[str, frozenset[str]]
@@ -152,7 +152,7 @@ class Blueprint:
             require(not missing, prefix + refusal)
 
     def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
-        for name, body in parameters.hashed(self.template.outputs).items():
+        for name, body in hashed(self.template.outputs).items():
             if not body.get("Condition") or self._holds(body["Condition"]):
                 yield name, body
 

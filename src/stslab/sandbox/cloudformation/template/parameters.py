@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.cloudformation.template.template import Value, as_text, well_formed
+from stslab.structures import hashed
 
 VALUE_LIMIT = 4096  # the maximum size of a value, in bytes ("AWS CloudFormation quotas")
 MASK = "****"  # the shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)
@@ -126,17 +126,6 @@ def masked(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -
         name: MASK if is_secret(declarations.get(name, {})) else value
         for name, value in values.items()
     }
-
-
-def _hash(name: str) -> int:
-    code = reduce(lambda code, letter: 31 * code + ord(letter) & 0xFFFFFFFF, name, 0)
-    return code ^ code >> 16
-
-
-def hashed(values: Mapping[str, Value]) -> dict[str, Value]:
-    """In the order of Java's ``HashMap``, as public records of AWS's answers have it."""
-    size = 1 << max(4, ((4 * len(values) + 2) // 3 - 1).bit_length())
-    return {name: values[name] for name in sorted(values, key=lambda name: _hash(name) % size)}
 
 
 def shown(
