@@ -19,6 +19,7 @@ from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Cleanup, Planned
 from stslab.runner.undo.proof import by_hand
 from stslab.runner.undo.sweep import FoundRun, Swept, adopt, find
+from stslab.structures import beside
 
 _describe = describer(None)
 
@@ -124,11 +125,8 @@ def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned]) -> None:
 
 
 def show_found(paper: Paper, target: TargetInfo, found: Swept, chosen: Sequence[FoundRun]) -> None:
-    paper.prose(
-        f"Searched account {target.account} for things with the tag stslab:run."
-        f" Stacks were searched in {target.region} only.",
-        style="bold",
-    )
+    searched = beside(__file__, "texts.yaml")["searched"]
+    paper.prose(searched.format(target.account, target.region), style="bold")
     if not chosen:
         paper.line("done", "There is nothing to undo.")
     for run in chosen:

@@ -90,12 +90,8 @@ def brief(paper: Paper, opened: OpenAccount, lab: Lab, *, force: bool) -> None:
     paper.line("warning", f"This works on {url if opened.kind != 'aws' else 'a real AWS account'}")
     paper.fields([*fields, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
-    paper.prose(
-        "Everything that it makes has the run's id in its name, and the tag stslab:run where AWS"
-        " has tags. It is undone at the end, or at any time with `stslab cleanup`. "
-        + enforced(makes.summary),
-        indent=2,
-    )
+    made = beside(__file__, "texts.yaml")["made"]
+    paper.prose(f"{made} {enforced(makes.summary)}", indent=2)
     paper.blank()
 
 

@@ -33,12 +33,7 @@ from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import UNFINISHED, CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
-
-_NEXT = (
-    ("stslab run --practice", "the same by hand"),
-    ("stslab break", "something is broken in it: find it, and fix it"),
-    ("stslab report", "what you did, predicted and proved"),
-)
+from stslab.structures import beside
 
 
 class Loop(AtPrompt):
@@ -186,7 +181,8 @@ class Loop(AtPrompt):
         title = "Who could do what during the lab, and through which caller"
         links = partial(scenes.chain, links=self._chain(ever=True))
         self.enter(Scene(title, links, before=before), "goes on")
-        others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
+        onward = [*beside(__file__, "texts.yaml")["onward"].items()]
+        others = onward[1:] if self.hand else onward if self.here.embedded else onward[2:]
         following = [("stslab run next", f"the next lab: {lab.title}") for lab in labs_to_do()[:1]]
         draws = partial(
             scenes.end,
