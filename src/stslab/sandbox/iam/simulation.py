@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain, count, pairwise
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
@@ -63,8 +63,7 @@ Span = tuple[dict[str, int], dict[str, int]]
 """The start and the end of a part of a text: lines and columns, from 1."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, dict=True):
     """One policy of a simulation. ``identifier`` and ``kind`` name it in the results."""
 
     identifier: str
@@ -266,10 +265,10 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
 
 
-def _given(params: Params, name: str, *kinds: PolicyKind, called: str = "") -> list[Source]:
+def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> list[Source]:
     """The policies in a parameter, identified by its name and their number in it, from 1."""
     texts = enumerate(params.get(name, ()), start=1)
-    return [_source(f"{called or name}.{number}", text, *kinds) for number, text in texts]
+    return [_source(f"{called or name}.{number}", text, kind) for number, text in texts]
 
 
 def entity_of(view: View, account: str, arn: str) -> User | Group | Role | None:
@@ -376,16 +375,13 @@ def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[S
         yield _source(policy.name, policy.document, kind, unique=f"{kind} {arn}")
 
 
-def _source(identifier: str, text: str, *kinds: PolicyKind, unique: str = "") -> Source:
-    """The policy as the first kind it can be. ``unique`` replaces an identifier that two have."""
+def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> Source:
+    """The policy as this kind. ``unique`` replaces an identifier that two have."""
     # AWS's simulator does not check the characters of a Sid: hexadecimal digits stand for them.
     plain = _SID.sub(lambda sid: sid[1] + sid[2].encode("utf-8", "surrogatepass").hex(), text)
     try:
-        named = NamedPolicy(unique or identifier, parse(plain, kinds[0]))
-        return Source(identifier, kinds[0], text, named)
+        return Source(identifier, kind, text, NamedPolicy(unique or identifier, parse(plain, kind)))
     except MalformedPolicy as error:
-        if kinds[1:]:
-            return _source(identifier, text, *kinds[1:])
         raise _invalid(identifier, error) from error
 
 
