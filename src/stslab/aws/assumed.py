@@ -6,10 +6,10 @@ provider". The providers see only stslab's profiles: they read no file and run n
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import msgspec
 from botocore import credentials as chain
 
 from stslab.aws.clients import NOBODY, Clients, Untyped
@@ -20,15 +20,14 @@ _BEHIND = "The account's clock is behind real time: new sessions look expired to
 _PROCESS = "A credential_process may only be: aws configure export-credentials --profile NAME"
 
 
-@dataclass
-class Assumed:
+class Assumed(msgspec.Struct):
     """The credentials of profiles that have settings, kept until they expire."""
 
     profiles: Profiles
     clients: Callable[[], Clients]  # a subclass of the account may replace them
     own: Mapping[str, Clients]  # with the learner's own credentials, by identity
     code: Callable[[str], str]  # from an MFA device's serial number to its current code
-    kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
+    kept: dict[tuple[object, ...], Untyped] = {}
 
     def get(self, name: str) -> Credentials | None:
         """A profile's credentials, or None if it has no settings; or botocore's errors."""

@@ -3,7 +3,6 @@
 import functools
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -112,8 +111,7 @@ class Stopped(BaseException):
     """The process is stopping; the next one continues the stack's work."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, dict=True):
     """The work on one stack as long as it has the status with which it ``began``.
 
     ``call`` makes calls in the name of the caller or the service role, ``pause`` waits, ``failure``
