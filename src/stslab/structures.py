@@ -3,7 +3,7 @@
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, reduce
+from functools import cache
 from typing import Any, Final
 
 Part = Any
@@ -55,20 +55,6 @@ def said(texts: Mapping[str, tuple[str, str]], of: str, /, **names: object) -> t
     """A message and its fix, or an error's code and message, from a table of both."""
     first, second = (text.format(**names) for text in texts[of])
     return first, second
-
-
-def place(name: str, size: int = 16) -> int:
-    """Where a ``HashMap`` of Java has a name. Public records show its order in AWS's answers."""
-    units = memoryview(name.encode("utf-16-le", "surrogatepass")).cast("H")
-    code = reduce(lambda before, unit: (31 * before + unit) % 2**32, units, 0)
-    return (code ^ code >> 16) % size
-
-
-def hashed(values: Mapping[str, Any], size: int = 16) -> dict[str, Any]:
-    """The values in the order of a ``HashMap`` of Java, which had the size when it was made."""
-    while len(values) > size * 3 // 4:
-        size *= 2
-    return {name: values[name] for name in sorted(values, key=lambda name: place(name, size))}
 
 
 def mapped(value: Any, change: Change, of: type = str, order: Change = iter) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, reduce
 from types import FunctionType, ModuleType
 from typing import Any, Literal, Protocol
 
@@ -342,6 +342,20 @@ def shown(record: Record, **more: object) -> Answer:
 
 def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def place(name: str, size: int = 16) -> int:
+    """Where a ``HashMap`` of Java has a name. Public records show its order in AWS's answers."""
+    units = memoryview(name.encode("utf-16-le", "surrogatepass")).cast("H")
+    code = reduce(lambda before, unit: (31 * before + unit) % 2**32, units, 0)
+    return (code ^ code >> 16) % size
+
+
+def hashed(values: Mapping[str, Any], size: int = 16) -> dict[str, Any]:
+    """The values in the order of a ``HashMap`` of Java, which had the size when it was made."""
+    while len(values) > size * 3 // 4:
+        size *= 2
+    return {name: values[name] for name in sorted(values, key=lambda name: place(name, size))}
 
 
 def unsupported(service: str, operation: str) -> ApiFault:

@@ -11,8 +11,8 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Params
-from stslab.structures import beside, place
+from stslab.sandbox.api.model import Params, place
+from stslab.structures import beside
 
 Shape = Any  # a shape of botocore, which is untyped
 SERVICES = ("iam", "sts", "s3", "cloudformation")

@@ -19,6 +19,7 @@ import jmespath
 import msgspec
 from msgspec.structs import replace
 
+from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, TagList, Writes, tag_list
 from stslab.sandbox.s3 import lookups
@@ -26,7 +27,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.structures import beside, hashed, without
+from stslab.structures import beside, without
 from stslab.vocabulary import REGION
 
 MOST_ON_OBJECTS = 10
@@ -235,7 +236,7 @@ def _ownership(bucket: Bucket) -> Answer | None:
 
 def _tags(bucket: Bucket) -> Answer | None:
     size = 1 << (len(bucket.tags) - 1).bit_length()
-    return {"TagSet": tag_list(hashed(bucket.tags, size))} if bucket.tags else None
+    return {"TagSet": tag_list(model.hashed(bucket.tags, size))} if bucket.tags else None
 
 
 def _unlocked(_bucket: Bucket) -> Answer:

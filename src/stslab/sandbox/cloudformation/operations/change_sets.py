@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import operations, pages
 from stslab.sandbox.api.faults import already_exists, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tag_list
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, hashed, tag_list
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import VALIDATIONS, compare, validation_errors
@@ -15,7 +15,6 @@ from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import ANATOMY, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
-from stslab.structures import hashed
 
 SAYS = ANATOMY["change sets"]
 REVIEW = "REVIEW_IN_PROGRESS"

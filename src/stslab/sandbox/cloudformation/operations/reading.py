@@ -10,14 +10,13 @@ from msgspec.json import encode
 
 from stslab.sandbox.api import pages
 from stslab.sandbox.api.faults import invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
+from stslab.sandbox.api.model import Answer, ApiRequest, hashed, tag_list
 from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.operations import change_sets, stacks
 from stslab.sandbox.cloudformation.template.parameters import described, shown
 from stslab.sandbox.cloudformation.template.template import VERSION, Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
-from stslab.structures import hashed
 
 _BY_AGE = "{0.created} {0.stack_id}".format
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import ApiFault, iso
+from stslab.sandbox.api.model import ApiFault, hashed, iso
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in
@@ -18,7 +18,7 @@ from stslab.sandbox.cloudformation.template.template import ANATOMY, Properties,
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 from stslab.sandbox.state.state import State
-from stslab.structures import hashed, mapped
+from stslab.structures import mapped
 
 USER_INITIATED = "User Initiated"
 EXECUTING = "EXECUTE_IN_PROGRESS"

@@ -10,13 +10,14 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 
 from stslab.sandbox.api.faults import require
+from stslab.sandbox.api.model import hashed
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template import functions, parameters, template
 from stslab.sandbox.cloudformation.template.functions import NotText, Reference, conditions_in
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
-from stslab.structures import hashed, listed, mapped
+from stslab.structures import listed, mapped
 
 Lookup = Callable[[Reference], Value]  # returns the value of a reference to a resource
 Needs = Mapping[str, frozenset[str]]

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.api.model import hashed
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.cloudformation.template.template import Value, as_text, well_formed
-from stslab.structures import hashed
 
 VALUE_LIMIT = 4096  # the maximum size of a value, in bytes ("AWS CloudFormation quotas")
 MASK = "****"  # the shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)
