@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import chain
+from typing import Any
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, parse
@@ -12,7 +13,7 @@ from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.state.identities import Group, Identity, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, mapped
-from stslab.vocabulary import LATEST
+from stslab.vocabulary import LATEST, LEGACY
 
 Uses = tuple[Mapping[str, int], Mapping[str, int]]
 """By ARN, how many identities have the managed policy, and how many have it as boundary."""
@@ -60,6 +61,7 @@ def checked(text: str, kind: PolicyKind) -> str:
     return text
 
 
+_ORDER = "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 _ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _SESSION = re.compile(
     r"arn:aws:sts::(\d{12}):(?:assumed-role/([\w+=,.@-]+)|federated-user)/[\w+=,.@/-]+"
@@ -70,6 +72,21 @@ UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
 _KINDS: Mapping[str, type[User | Role]] = {"user": User, "AIDA": User, "role": Role, "AROA": Role}
 _MOST_REMEMBERED = 4096
 _LAST_KEYS: dict[str, str] = {}
+
+
+def normalized(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """A bucket's or a trust policy as AWS keeps it: in its order, with texts, not lists of one."""
+    texts = mapped(policy, lambda flag: str(flag).lower(), of=bool)
+    ordered = {"Version": LEGACY} | {n: texts[n] for n in ("Version", "Id") if n in texts}
+    statements = listed(texts["Statement"])
+    ordered["Statement"] = [{n: _single(s[n]) for n in _ORDER if n in s} for s in statements]
+    return ordered
+
+
+def _single(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _single(inner) for name, inner in value.items()}
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def with_ids(text: str, view: View) -> str:

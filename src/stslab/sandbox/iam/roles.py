@@ -51,7 +51,8 @@ def _trust(judge: Judge, view: View, text: str) -> str:
     lookups.check_quota("AssumeRolePolicySize", size(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
-    return policies.with_ids(text, judge.seen(view))
+    kept = json.dumps(policies.normalized(json.loads(text)), separators=(",", ":"))
+    return policies.with_ids(kept, judge.seen(view))
 
 
 def _check_shared(text: str) -> None:

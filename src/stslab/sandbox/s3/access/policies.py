@@ -25,8 +25,8 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, Grant, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
-from stslab.structures import beside, listed, mapped, without
-from stslab.vocabulary import LATEST, LEGACY
+from stslab.structures import beside, listed, without
+from stslab.vocabulary import LATEST
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
@@ -135,7 +135,6 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 
 
 _MAX_SIZE = 20 * 1024
-_ORDER = "Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition".split()
 _SYNTAX = ("Syntax errors in policy.", "Invalid policy syntax.")  # in IAM's words, and in S3's
 _UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
@@ -164,12 +163,10 @@ def _checked(view: View, text: str, bucket: str) -> str:
         named = {} if each.action.negated else actions
         _check_resources(each, named, f"arn:aws:s3:::{bucket}")
         _check_conditions(each.conditions, named.values())
-    policy = mapped(json.loads(text), lambda flag: str(flag).lower(), of=bool)
-    ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
-    ordered["Statement"] = [
-        {n: _without_lists_of_one(_by_account(view, each[n])) for n in _ORDER if n in each}
-        for each in listed(policy["Statement"])
-    ]
+    policy = json.loads(text)
+    for each in listed(policy["Statement"]):
+        each |= {name: _by_account(view, element) for name, element in each.items()}
+    ordered = policies.normalized(policy)
     normalized = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
     if len(normalized.encode()) > _MAX_SIZE:
         what = "Normalized policy document exceeds the maximum allowed size of"
@@ -194,12 +191,6 @@ def _in_s3s_words(message: str) -> ApiFault:
     """IAM puts a wrong principal into the message, and S3 beside it."""
     said, _, wrong = message.partition(': "')
     return _malformed(said, wrong and '"' + wrong.replace('":', '" : ', 1))
-
-
-def _without_lists_of_one(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_lists_of_one(inner) for name, inner in value.items()}
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _check_principal(view: View, statement: Statement) -> None:
