@@ -24,7 +24,8 @@ def model(service: str) -> ServiceModel:
     loaded = Loader().load_service_model(service, "service-2")
     for shape, members in _UNWRITTEN.get(service, {}).items():
         for name, traits in members.items():
-            loaded["shapes"][shape]["members"][name].update(traits)
+            of = loaded["shapes"][shape]
+            of.get("members", of)[name].update(traits)
     return ServiceModel(loaded, service)
 
 
