@@ -27,6 +27,7 @@ from stslab.runner.journal.records import (
     Hint,
     How,
     Intent,
+    Link,
     Marked,
     Prediction,
     Result,
@@ -37,6 +38,7 @@ from stslab.runner.journal.records import (
     Thing,
     UndoCall,
     first_broken,
+    sealed,
 )
 from stslab.runner.journal.store import Journal
 
@@ -156,7 +158,7 @@ def test_what_was_read_is_whole_wherever_an_interrupt_came(filled):
         profile = SavedProfile("sts", "AKIA1", "")
         seq = journal.intend("r1", an_intent(step=1))
         journal.write("r1", Concluded(seq, Result(EntryState.DONE, profile=profile)))
-        every = journal.past("r1").recorded()
+        every = journal.past("r1").recorded(*records.BODIES.values())
     whole, interrupted = Past.of("r1", every), 0
     for lines in itertools.count(1):
         past, left = Past.of("r1", every), itertools.count(-lines)
@@ -183,7 +185,9 @@ def test_what_was_read_is_whole_wherever_an_interrupt_came(filled):
     assert interrupted > 50
 
 
-@pytest.mark.parametrize("look", [lambda one: one.runs(), lambda one: one.past("r1").recorded()])
+@pytest.mark.parametrize(
+    "look", [lambda one: one.runs(), lambda one: one.past("r1").recorded(*records.BODIES.values())]
+)
 def test_ctrl_c_while_records_are_read_is_no_damage(look, filled, monkeypatch):
     monkeypatch.setattr(records, "sealed", Mock(side_effect=KeyboardInterrupt))
     with Journal(filled) as journal, pytest.raises(KeyboardInterrupt):
@@ -237,6 +241,8 @@ def tampered(path, statement: str, *values: object) -> None:
         ("UPDATE records SET body = replace(body, 'true', 'false') WHERE kind = 'stage'", 5),
         ("UPDATE records SET at = '2020-01-01T00:00:00.000+00:00' WHERE kind = 'check'", 6),
         ("UPDATE records SET kind = 'stage' WHERE kind = 'check'", 6),
+        ("UPDATE records SET kind = 'chec' WHERE kind = 'check'", 6),
+        ("UPDATE records SET kind = '' WHERE kind = 'outcome'", 3),
         ("DELETE FROM records WHERE kind = 'found'", 4),
         ("DELETE FROM records WHERE kind = 'begun'", 1),
         ("UPDATE records SET number = 9 WHERE kind = 'check'", 6),
@@ -250,7 +256,7 @@ def test_the_chain_shows_later_changes(filled, change, broken):
     with Journal(filled) as journal:
         run = "r2" if "r2" in change else "r1"
         assert first_broken(run, journal.links(run)) == broken
-        with pytest.raises(JournalError, match="was changed"):
+        with pytest.raises(JournalError, match=f"record {broken} of run {run} was changed"):
             journal.verify()
 
 
@@ -260,6 +266,28 @@ def test_a_changed_record_of_a_check_does_not_stop_cleanup(filled):
         journal.verify_run("r1")
         with pytest.raises(JournalError, match="was changed"):
             journal.past("r1").every(CheckRecord)
+
+
+@pytest.mark.parametrize("kind", ["check", "skipped", "inten", ""])
+@pytest.mark.parametrize(("was", "number"), [("begun", 1), ("intent", 2), ("outcome", 3)])
+def test_what_cleanup_acts_on_is_missed_under_another_name(filled, was, number, kind):
+    tampered(filled, "UPDATE records SET kind = ? WHERE kind = ?", kind, was)
+    said = f"record {number} of run r1 was changed"
+    with Journal(filled) as journal, pytest.raises(JournalError, match=said):
+        journal.verify_run("r1")
+
+
+@pytest.mark.parametrize("verify", [Journal.verify, lambda journal: journal.verify_run("r1")])
+def test_a_record_of_a_kind_that_a_later_version_has_is_no_damage(filled, verify):
+    with Journal(filled) as journal:
+        last = journal.links("r1")[-1]
+        added = (7, "badge", "2026", "{}")
+        link = Link(*added, sealed("r1", last.seal, *added))
+        journal._database.execute(store._ADD, ("r1", *link))
+        with pytest.raises(JournalError, match=r"another version of stslab .*badge") as caught:
+            verify(journal)
+        assert "Use that version" in caught.value.hint
+        assert journal.past("r1").held() == {"s"}
 
 
 def test_the_chain_of_an_unchanged_run_is_whole(filled):

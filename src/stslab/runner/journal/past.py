@@ -52,8 +52,7 @@ class Past:
         self._fresh.clear()
 
     def recorded(self, *kinds: type) -> tuple[Record, ...]:
-        """The records of these kinds, or all, in order."""
-        kinds = kinds or tuple(records.BODIES.values())
+        """The records of these kinds, in order."""
         known = self._records.get(kinds, ())
         if kinds not in self._fresh:
             known = (*known, *self._read(kinds, known[-1].number if known else 0))
@@ -72,9 +71,8 @@ class Past:
                 self._profiles.pop(record.body.profile, None)
             elif isinstance(record.body, Concluded):
                 result = record.body.result
-                if record.body.entry in self._entries:
-                    entry = self._entries[record.body.entry]
-                    self._entries[entry.seq] = _concluded(entry, result, record.at)
+                if begun := self._entries.get(record.body.entry):
+                    self._entries[begun.seq] = _concluded(begun, result, record.at)
                 self._saved |= result.saved
                 if result.profile:
                     self._profiles[result.profile.name] = result.profile
@@ -97,10 +95,8 @@ class Past:
         return tuple(self._entries.values())
 
     def latest(self, stage: str, step: int) -> Entry | None:
-        for entry in reversed(self.entries()):
-            if (entry.intent.stage, entry.intent.step) == (stage, step):
-                return entry
-        return None
+        newest = reversed(self.entries())
+        return next((e for e in newest if (e.intent.stage, e.intent.step) == (stage, step)), None)
 
     def broken(self) -> tuple[records.Broken, ...]:
         """The states of the run's fault, in order, with their times."""
@@ -130,10 +126,8 @@ class Past:
 
     def proved(self, stage: str, number: int) -> records.CheckRecord | None:
         """The last time that a claim held, if it ever did."""
-        for each in reversed(self.every(records.CheckRecord)):
-            if each.held and (each.stage, each.number) == (stage, number):
-                return each
-        return None
+        held = (each for each in reversed(self.every(records.CheckRecord)) if each.held)
+        return next((each for each in held if (each.stage, each.number) == (stage, number)), None)
 
     def hinted(self, stage: str, step: int, about: str = "") -> int:
         """How many hints for a step the learner took."""

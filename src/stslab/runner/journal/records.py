@@ -143,8 +143,7 @@ class Thing(msgspec.Struct, frozen=True):
     @property
     def removal(self) -> "UndoCall":
         remove = _kinds()[self.kind].remove
-        call = self.call(remove.operation, remove.names)
-        return UndoCall(call.identity, call.service, call.operation, call.params)
+        return UndoCall(**shared(self.call(remove.operation, remove.names), UndoCall))
 
     def same(self, other: "Thing") -> bool:
         return (self.kind, self.admin, self.names) == (other.kind, other.admin, other.names)
@@ -401,11 +400,14 @@ def sealed(*parts: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def first_broken(run: str, links: Iterable[Link]) -> int | None:
-    """The number of the first record that was changed; None if none was."""
+def first_broken(run: str, links: Iterable[Link], free: Iterable[str] = ()) -> int | None:
+    """The number of the first record that was changed, if it is not of the kinds in ``free``."""
     before = ""
     for number, link in enumerate(links, 1):
-        if link.number != number or link.seal != sealed(run, before, *link[:4]):
+        kinds = BODIES if link.kind in free else [link.kind]  # which may not have been its own
+        seals = {sealed(run, before, number, kind, link.at, link.body): kind for kind in kinds}
+        was = seals.get(link.seal, link.kind if link.kind in free else None)
+        if (link.number, link.kind) != (number, was):
             return number
         before = link.seal
     return None

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +42,7 @@ FROM pragma_application_id, pragma_user_version
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in records.BODIES.items()}
 _ENCODE = Encoder(enc_hook=str).encode  # unknown types become their text
+_NOT_UNDONE = records.BODIES.keys() - {"begun", "marked", "intent", "outcome", "found", "forgot"}
 _PROVED_AGAIN = (records.CheckRecord, records.Entered, records.StageRecord)
 # Each record with the seal before it. A function of ours in the query would lose a Ctrl-C.
 _WITH_SEALS = """
@@ -125,7 +127,7 @@ class Journal(AbstractContextManager["Journal"]):
         with _explained(self.path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany(_ADD, [(run, *link) for link in links])
-            self._reading(run).recorded()
+            self.verify_run(run, free=())
 
     @property
     def written_by_others(self) -> int:
@@ -136,7 +138,7 @@ class Journal(AbstractContextManager["Journal"]):
         """The past of a run; its records are read when they are needed."""
         self._notice_changes()
         if run not in self._pasts:
-            self._pasts[run] = self._reading(run)
+            self._pasts[run] = Past(run, partial(self._added, run))
         return self._pasts[run]
 
     def _notice_changes(self) -> None:
@@ -148,13 +150,10 @@ class Journal(AbstractContextManager["Journal"]):
                 past.grow()
             self._runs, self._read_at = None, now
 
-    def _reading(self, run: str) -> Past:
-        def added(kinds: tuple[type, ...], after: int) -> list[Record]:
-            rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run, after)
-            with _explained(self.path):
-                return [_record(*row) for row in rows]
-
-        return Past(run, added)
+    def _added(self, run: str, kinds: tuple[type, ...], after: int) -> list[Record]:
+        rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run, after)
+        with _explained(self.path):
+            return [_record(*row) for row in rows]
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's stored records, in order."""
@@ -166,13 +165,19 @@ class Journal(AbstractContextManager["Journal"]):
         if result != "ok":
             raise JournalError(f"The journal {self.path} is damaged ({result}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
-            self._reading(run).recorded()
+            self.verify_run(run, free=())
 
-    def verify_run(self, run: str) -> None:
-        """Read all records that cleanup acts on, before it acts on any."""
-        self._reading(run).recorded(
-            RunRecord, Marked, Intent, Concluded, records.Found, records.Forgot
-        )
+    def verify_run(self, run: str, free: Iterable[str] = _NOT_UNDONE) -> None:
+        """Read the records before cleanup acts on any. Those of kinds in ``free`` may be wrong."""
+        links = self.links(run)
+        with _explained(self.path):
+            if broken := records.first_broken(run, links, free):
+                raise ValueError(f"record {broken} of run {run} was changed")
+            for link in links:
+                if link.kind not in records.BODIES:
+                    raise _of_another(self.path, f"record {link.number} of run {run}: {link.kind}")
+                if link.kind not in free:
+                    read(link)
 
     def write(self, run: str, *bodies: Body) -> int:
         """Add records to a run in one transaction. Return the number of the first."""
@@ -204,7 +209,7 @@ def _record(run: str, *columns: Any) -> Record:
     *kept, before = columns
     link = Link(*kept)
     if before is None or link.seal != records.sealed(run, before, *link[:4]):
-        raise ValueError("a record was changed")
+        raise ValueError(f"record {link.number} of run {run} was changed")
     return read(link)
 
 
@@ -253,13 +258,14 @@ def _is_new(database: sqlite3.Connection, path: Path) -> bool:
     if application != APPLICATION_ID or views:
         raise JournalError(f"{path} is not a journal of stslab.", _fix(path))
     if version != VERSION:
-        raise JournalError(
-            f"The journal {path} was written by another version of stslab"
-            f" (its format is {version}, this one's {VERSION}).",
-            "Use that version to clean up its runs, or use another state folder:"
-            " STSLAB_HOME=/some/folder stslab ...",
-        )
+        raise _of_another(path, f"its format is {version}, this one's {VERSION}")
     return False
+
+
+def _of_another(path: Path, what: str) -> JournalError:
+    says = f"The journal {path} was written by another version of stslab ({what})."
+    use = "Use that version to clean up its runs, or use another state folder"
+    return JournalError(says, f"{use}: STSLAB_HOME=/some/folder stslab ...")
 
 
 @contextmanager
