@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from tests.sandbox.cloudformation.harness import Harness
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import validation
 from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.cloudformation.template import template
+from stslab.sandbox.cloudformation.template import patterns, template
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import (
     NO_VALUE,
@@ -45,6 +46,15 @@ def test_other_empty_properties_are_only_in_saved_stacks(nothing: str) -> None:
 def accept_or_refuse(text: str) -> None:
     with suppress(ApiFault):  # any other exception fails the test
         validation.check(parse(text))
+
+
+@pytest.mark.parametrize("group", ["()", "(())", "((?:))", "(a{0})", "(?:())", "(?<=())"])
+def test_a_pattern_with_very_many_groups_is_refused_at_once(group: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=r"\)"):
+        patterns.compiled(group * 20_000)
+    assert patterns.compiled(group * 1_000).fullmatch("")
+    assert time.monotonic() - started < 5
 
 
 def test_a_pattern_that_tries_ever_more_ways_is_given_up() -> None:
@@ -119,6 +129,15 @@ def test_a_number_may_be_long_but_not_too_long(text: str) -> None:
 def test_what_json_can_not_hold_is_refused(text: str) -> None:
     with pytest.raises(ApiFault, match="ValidationError: Template format error"):
         template.read(text)
+
+
+def test_a_very_long_number_of_base_60_is_refused_at_once() -> None:
+    assert template.read("A: 1:2:03") == {"A": 3723}
+    started = time.monotonic()
+    for text in ("A: 1" + ":2" * 400_000, "A: !!int '1" + ":2" * 400_000 + "'"):
+        with pytest.raises(ApiFault, match="ValidationError: Template format error"):
+            template.read(text)
+    assert time.monotonic() - started < 5
 
 
 def test_a_very_long_chain_of_conditions_is_decided(lab: Harness) -> None:

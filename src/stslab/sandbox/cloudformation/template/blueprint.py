@@ -97,7 +97,7 @@ class Blueprint:
         declared, scope = self.declared(logical_id), self._scope(lookup, masked=masked)
         value = _evaluated(dict(declared.properties), scope)
         properties: Properties = {} if value is functions.NO_VALUE else value
-        require(isinstance(properties, dict), template.NO_OBJECT.format(logical_id))
+        require(isinstance(properties, dict), template.ANATOMY["no object"].format(logical_id))
         require("{{resolve:" not in str(properties), template.ANATOMY["dynamic reference"])
         return properties
 

@@ -9,6 +9,7 @@ import regex
 from stslab.structures import beside
 
 _LARGEST = 250_000  # parts: the module copies what is repeated, and takes some 500 bytes for each
+_GROUP = 50  # parts: 20,000 groups in a row take the module 20 s, in which no request goes on
 _SYNTAX = beside(__file__, "patterns.yaml")
 _SETS = {form: f"[{body}]" for form, body in _SYNTAX["sets"].items()}
 _SETS |= {form[:2] + form[2].upper() + form[3:]: f"[^{of[1:]}" for form, of in _SETS.items()}
@@ -30,7 +31,7 @@ def compiled(pattern: str) -> regex.Pattern[str]:
     """Raises ValueError for what Java can't compile, and for what would fill the memory."""
     try:
         return regex.compile(_translated(pattern), regex.V1)
-    except (regex.error, IndexError) as error:
+    except (regex.error, IndexError, StopIteration) as error:  # the last: it has another form
         raise ValueError(pattern) from error
 
 
@@ -42,14 +43,15 @@ def _translated(pattern: str) -> str:
     while position < len(text):
         forms = _INSIDE if depth else _OUTSIDE
         tokens = ((form.match(text, position), becomes) for form, becomes in forms)
-        token, becomes = next((found for found in tokens if found[0]), (None, ""))
-        if not token:
-            raise ValueError(pattern)
+        token, becomes = next((found, becomes) for found, becomes in tokens if found)
         ends = (f"\\U{ord(end):08x}" for end in token.groups() if end)
         parts.append(token.expand(becomes) if becomes else "-".join(ends))
         position = token.end()
         _measure(token[0], sizes, in_class=depth > 0)
         depth += token[0].startswith("[") - (depth > 0 and token[0] == "]")
+    named = [part for part in parts if part.startswith("(?<") and part.endswith(">")]
+    if len(named) > len(set(named)):
+        raise ValueError(pattern)
     return "".join(parts)
 
 
@@ -65,7 +67,7 @@ def _measure(form: str, sizes: list[tuple[int, int]], *, in_class: bool) -> None
         sizes.append((0, 0))
     elif form == ")":
         sizes.pop()
-        sizes[-1] = (sum(sizes[-1]), before + last)
+        sizes[-1] = (sum(sizes[-1]), before + last + _GROUP)
     elif form[0] in "*+?{":
         times = re.findall("[0-9]+", form)
         sizes[-1] = (before, last * (int(times[0]) + 1 if times else 2))

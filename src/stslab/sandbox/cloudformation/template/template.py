@@ -21,12 +21,9 @@ from stslab.structures import beside, read_templates
 Value = Any  # any value of JSON, in a template or as an evaluated property
 Properties = Mapping[str, Value]
 
-BODY_LIMIT = 51_200
-"""The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""
-
+BODY_LIMIT = 51_200  # bytes of a ``TemplateBody`` ("AWS CloudFormation quotas")
 NESTING_LIMIT = 100
 _PLAIN = (1e-3, 1e7)  # between these, Java's Double.toString writes no exponent
-NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
 _LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*+"?|[\[{,]\s*,)|,(?=\s*[}\]])', re.DOTALL)
 
@@ -35,10 +32,12 @@ class _Loader(yaml.SafeLoader):
     """YAML as CloudFormation reads it: dates and ``<<`` are text, and aliases are refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases, as CloudFormation does; expanding them could use much memory."""
-        refusal = "Template error: YAML aliases are not allowed in CloudFormation templates"
-        require(not self.check_event(yaml.events.AliasEvent), refusal)
-        return super().compose_node(parent, index)
+        """Refuse aliases, as CloudFormation does, and a number of base 60 that takes minutes."""
+        require(not self.check_event(yaml.events.AliasEvent), ANATOMY["alias"])
+        node = super().compose_node(parent, index)
+        digits = node.value.count(":") if node and node.tag.endswith(":int") else 0
+        require(digits < LONGEST["number of base 60"], UNSUPPORTED)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Value, Value]:
         for key, _ in node.value:
@@ -103,8 +102,6 @@ def _plain(value: object, path: str, depth: int) -> Value:
     if value is None and depth:
         told = re.sub("^(/Resources/[^/]+)/Properties/", r"\1/Type/", path)  # so AWS says it
         raise invalid(f"[{told}] 'null' values are not allowed in templates")
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)  # as text, since it is too large
     if isinstance(value, float):
@@ -230,7 +227,7 @@ def _declared(name: str, body: Value) -> Declared:
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
     properties = body.get("Properties", {})
-    require(not properties or isinstance(properties, dict), NO_OBJECT.format(name))
+    require(not properties or isinstance(properties, dict), ANATOMY["no object"].format(name))
     _text_of(body, "Condition")
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
@@ -248,7 +245,7 @@ def _declared(name: str, body: Value) -> Declared:
         update_replace_policy=_policy(body, "UpdateReplacePolicy", name),
         description=_text_of(body, "Description"),
         policies=tuple(body[key] for key in ("CreationPolicy", "UpdatePolicy") if key in body),
-        refusal="" if isinstance(properties, dict) else NO_OBJECT.format(name),
+        refusal="" if isinstance(properties, dict) else ANATOMY["no object"].format(name),
     )
 
 
