@@ -50,18 +50,19 @@ class _Tables(msgspec.Struct, frozen=True):
 _TABLES = msgspec.convert(beside(__file__, "needs.yaml"), _Tables)
 
 
-def actions(request: ApiRequest, *, own: bool = False, acls: bool = True) -> tuple[str, ...]:
-    """The actions needed on the bucket (``own``: the caller's; ``acls``: enabled) or object."""
+def actions(request: ApiRequest, bucket: Bucket | None = None) -> tuple[str, ...]:
+    """The actions that a request needs on its bucket, or on an object in ``bucket``."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
         same = _TABLES.unversioned
         names = tuple(n if n in same else n.replace("Object", "ObjectVersion") for n in names)
     given = {**request.params, **(request.params.get("CreateBucketConfiguration") or {})}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
-    if (own or request.operation == "CreateBucket") and given.get("ACL") in acl.PLAIN:
+    own = request.operation == "CreateBucket" or (bucket and bucket.owner == request.caller.account)
+    if own and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
-    if not acls and (given.get("ACL") or acl.FULL) != acl.FULL:  # it is refused
-        given |= dict.fromkeys(("ACL", *acl.HEADERS))
+    if bucket and not acl.acls_enabled(bucket) and (given.get("ACL") or acl.FULL) != acl.FULL:
+        given |= dict.fromkeys(("ACL", *acl.HEADERS))  # S3 refuses it
     further = (
         row.action
         for row in _TABLES.further
@@ -197,13 +198,10 @@ def _with_region(call: _Call) -> Iterator[Need]:
 
 def _object(call: _Call) -> Iterator[Need]:
     where, version = lookups.address_of(call.request), call.request.params.get("VersionId")
-    operation = call.request.operation
+    operation, bucket = call.request.operation, lookups.bucket_of(call.view, call.request)
     missing = lookups.content_at(call.view, where, version) is None
-    bucket = lookups.bucket_of(call.view, call.request)
-    own, acls = bucket.owner == call.request.caller.account, acl.acls_enabled(bucket)
     if not missing or operation not in _TABLES.reading:
-        needed = actions(call.request, own=own, acls=acls)
-        yield from (call.need(action, where, version) for action in needed)
+        yield from (call.need(each, where, version) for each in actions(call.request, bucket))
     if missing and operation in _TABLES.finding:
         yield _finding(call, where)
 
@@ -276,11 +274,10 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
             keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
-    keys |= _TABLES.defaults.get(request.operation, {})
     asked = dict(request.params)
     for name in ("CreateBucketConfiguration", "LegalHold", "Retention"):
         asked |= request.params.get(name) or {}
-    keys |= _keys_of(asked, _TABLES.keys)
+    keys |= {**_TABLES.defaults.get(request.operation, {}), **_keys_of(asked, _TABLES.keys)}
     if until := keys.get("s3:object-lock-retain-until-date"):
         ends = model.moment(str(until))
         keys["s3:object-lock-retain-until-date"] = model.iso(ends)

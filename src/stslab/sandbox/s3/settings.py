@@ -72,7 +72,7 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
         if not _VALUE.fullmatch(_BEYOND.sub(r"\g<0>\g<0>", value)):
             raise fault("InvalidTag", SAYS["tag value"], TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
-            case = "" if key.startswith(_SYSTEM) else " in capitals"
+            case = " in capitals" if kind == "bucket" and not key.startswith(_SYSTEM) else ""
             raise fault("InvalidTag", SAYS[f"system tag of {kind}{case}"], TagKey=key)
     return tags
 

@@ -242,11 +242,10 @@ def mismatch(claim: Claim, further: Sequence[str], to_sign: str, signature: str)
     ``further`` is the canonical request, which Version 2 lacks. The members have S3's order;
     but unlike S3's answer, they do not show the session token.
     """
-    key_id = claim.credential.access_key_id
-    extra = {"AWSAccessKeyId": key_id, "StringToSign": "", "SignatureProvided": signature}
-    secrets = {claim.token, quote(claim.token, safe="-_.~")} - {""}
-    for name, text in zip(("StringToSign", "CanonicalRequest"), (to_sign, *further), strict=False):
-        for secret in secrets:
-            text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - without its secrets
+    key_id, texts = claim.credential.access_key_id, [to_sign, *further]
+    for secret in {claim.token, quote(claim.token, safe="-_.~")} - {""}:
+        texts = [text.replace(secret, "(a session token)") for text in texts]
+    extra = {"AWSAccessKeyId": key_id, "StringToSign": texts[0], "SignatureProvided": signature}
+    for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):
         extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}
     return fault("SignatureDoesNotMatch", extra=extra)

@@ -122,3 +122,12 @@ def test_only_keys_have_uploads(method: str) -> None:
     with pytest.raises(ApiFault, match="A key must be specified") as refused:
         operation(sent, Address("bucket"))
     assert (refused.value.code, refused.value.status) == ("InvalidRequest", 400)
+
+
+@pytest.mark.parametrize(("method", "argument"), [("PUT", "acl"), ("POST", "restore")])
+def test_a_bucket_is_looked_for_before_a_version(method: str, argument: str) -> None:
+    query = ((argument, ""), ("versionId", "x"))
+    sent = HttpRequest(method, "/bucket", query, f"{argument}&versionId=x", (), b"")
+    for there, code in ((True, "InvalidArgument"), (False, "NoSuchBucket")):
+        with pytest.raises(ApiFault, match=code):
+            operation(sent, Address("bucket"), {"bucket": there}.get)

@@ -22,7 +22,7 @@ from stslab.structures import beside
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
-Exists = Callable[[str], object]  # finds a bucket by its name
+Exists = Callable[[str], object]  # finds a bucket by its name; ``bool`` takes each as there
 _TABLES = beside(__file__, "address.yaml")
 
 
@@ -94,18 +94,20 @@ def operation(http: HttpRequest, where: Address, exists: Exists = bool) -> str:
     if len(subresources) > 1 and asked != "partNumber uploadId":
         message = f"Conflicting query string parameters: {', '.join(subresources)}"
         raise invalid_argument(message, "ResourceType", subresources[0])
+    form = http.header("Content-Type").lower().startswith("multipart/form-data")
+    what = f"{http.method} {where.level} {'form' if form else asked}".strip()
+    no_bucket = fault("NoSuchBucket", BucketName=where.bucket)
+    absent = what in _TABLES["later"] and not exists(where.bucket)
     says = _TABLES["versions"].get(f"{http.method} {asked}", "version") if asked else ""
     if says and where.level == BUCKET and "versionId" in query and asked != "partNumber":
-        raise invalid_argument(SAYS[says], "versionId", query["versionId"])
+        raise no_bucket if absent else invalid_argument(SAYS[says], "versionId", query["versionId"])
     if query.get("website"):
         raise invalid_argument(SAYS["website"], "website", query["website"])
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(set(subresources), query, http):
             return candidate.name
-    form = http.header("Content-Type").lower().startswith("multipart/form-data")
-    what = f"{http.method} {where.level} {'form' if form else asked}".strip()
-    if what in _TABLES["later"] and not exists(where.bucket):
-        raise fault("NoSuchBucket", BucketName=where.bucket)
+    if absent:
+        raise no_bucket
     if refusal := _TABLES["refusals"].get(what):
         raise fault(**refusal)
     named = kinds.get(f"{where.level} {asked}") or kinds.get(asked, where.level)
