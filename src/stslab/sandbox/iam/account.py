@@ -17,6 +17,7 @@ from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.iam.answers import tags
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, MfaDevice, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
+from stslab.structures import beside
 
 _Detailed = User | Role | Group | ManagedPolicy
 
@@ -115,7 +116,7 @@ def delete_account_alias(tx: Transaction, request: ApiRequest) -> None:
 # -- the credential report (IAM User Guide, "Generate credential reports for your AWS account") ----
 
 _REPORT_HOLDS = timedelta(hours=4)
-Row = dict[str, str]
+Row = Sequence[str]
 
 
 def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
@@ -147,49 +148,32 @@ def _is_recent(report: CredentialReport | None, request: ApiRequest) -> bool:
 
 def _report(view: View, account: Account, created: datetime) -> str:
     roots = lookups.access_keys(view, account.account, None)
-    of_root = {
-        "password_enabled": "true",
-        "password_last_used": "no_information",
-        "password_last_changed": _stamp(created),
-        "password_next_rotation": "not_supported",
-        "mfa_active": "false",
-    }
+    of_root = ("true", "no_information", _stamp(created), "not_supported", "false")
     rows = [_row("<root_account>", account.root_arn, created, of_root, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
     for user in answers.by_name(view.all(User, account.account)):
         changed = (user.login.changed or user.login.created) if user.login else None
         due = changed + timedelta(days) if changed and days else None
-        password = {
-            "password_enabled": _flag(user.login),
-            "password_last_used": "no_information" if user.login else "N/A",
-            "password_last_changed": _stamp(changed),
-            "password_next_rotation": _stamp(due),
-            "mfa_active": _flag(user.mfa_devices),
-        }
+        enabled, used = _flag(user.login), "no_information" if user.login else "N/A"
+        password = enabled, used, _stamp(changed), _stamp(due), _flag(user.mfa_devices)
         keys = lookups.access_keys(view, user.account, user)
         rows.append(_row(user.name, user.arn, user.created, password, keys))
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    columns = beside(__file__, "credential_report.yaml")
+    csv.writer(out, lineterminator="\n").writerows([columns, *rows])
     return out.getvalue().rstrip()
 
 
 def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey]) -> Row:
-    row = {"user": name, "arn": arn, "user_creation_time": _stamp(created), **password}
+    """A line in the order of credential_report.yaml, in which ``password`` has five values."""
+    row = [name, arn, _stamp(created), *password]
     ordered = sorted(keys, key=lambda key: not key.active)  # the one that is active comes first
-    for number, key in enumerate((*ordered, None, None)[:2], start=1):
-        start, used = f"access_key_{number}", key.last_used if key else None
-        row |= {
-            f"{start}_active": _flag(key and key.active),
-            f"{start}_last_rotated": _stamp(key.created if key else None),
-            f"{start}_last_used_date": _stamp(used.at if used else None),
-            f"{start}_last_used_region": used.region if used and used.service != "s3" else "N/A",
-            f"{start}_last_used_service": used.service if used else "N/A",
-        }
-    for number in (1, 2):
-        row |= {f"cert_{number}_active": "false", f"cert_{number}_last_rotated": "N/A"}
-    return row
+    for key in (*ordered, None, None)[:2]:
+        used = key.last_used if key else None
+        row += [_flag(key and key.active), _stamp(key.created if key else None)]
+        region = used.region if used and used.service != "s3" else "N/A"
+        row += [_stamp(used.at if used else None), region, used.service if used else "N/A"]
+    return [*row, *["false", "N/A"] * 2]  # there are no certificates
 
 
 def _stamp(at: datetime | None) -> str:
