@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stslab.errors import StateFolderError, UsageError
+from stslab.structures import beside, said
 
 _OWNER_ONLY = 0o700
 PAUSE = 0.02  # seconds between two looks at a lock
@@ -83,19 +84,14 @@ def home() -> Home:
         except FileNotFoundError:  # another process removed it
             continue
         if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise StateFolderError(
-                f"The state folder {folder} can't be trusted: it belongs to another user, or others"
-                " can write to it.",
-                f"Check its content, then `chmod go-w {shlex.quote(folder)}`; or use another one:"
-                " STSLAB_HOME=/some/folder stslab ...",
-            )
+            names = {"folder": folder, "quoted": shlex.quote(folder)}
+            raise StateFolderError(*said(beside(__file__, "home.yaml"), "others", **names))
         for name in (*folders, *files):
             found = Path(folder) / name
             if found.is_symlink() or found.is_fifo():
                 kind = "symbolic link" if found.is_symlink() else "pipe"
-                what = f"There is a {kind} in the state folder: {found}. It is not from stslab."
-                fix = f"Name another folder in STSLAB_HOME, or remove the {kind}."
-                raise StateFolderError(what, fix)
+                names = {"kind": kind, "found": str(found)}
+                raise StateFolderError(*said(beside(__file__, "home.yaml"), "link", **names))
     return place
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from stslab.errors import PolicyError
 from stslab.policy.patterns import ARN_SEPARATORS
-from stslab.vocabulary import LEARNER
+from stslab.structures import beside, said
 
 Value = str | tuple[str, ...]  # the value of a condition key; a tuple if it is multivalued
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
@@ -99,11 +99,7 @@ class Principal(msgspec.Struct, frozen=True, dict=True):
                     issuer = f"arn:{partition}:iam::{account}:role/{name}"
                 linked = service_linked or ":role/aws-service-role/" in (issuer or arn)
                 return cls(kind, arn, account, name, issuer, user_id, service_linked=linked)
-        raise PolicyError(
-            f"{arn!r} is not the ARN of a principal.",
-            "Give a user, role, assumed-role session, federated user or account root, "
-            f"such as arn:aws:iam::{LEARNER}:user/alice.",
-        )
+        raise PolicyError(*said(beside(__file__, "refused.yaml"), "principal", arn=arn))
 
     @cached_property
     def member(self) -> bool:

@@ -63,10 +63,9 @@ def command(
     if cases is not None:
         given = [name for name, one in asked.items() if one and (name, one) != ("resource", "*")]
         if given:
-            raise UsageError(
-                f"--{given[0].replace('_', '-')} is not for --cases: each case has its own.",
-                "Write it into the cases, or decide one request without --cases.",
-            )
+            flag = given[0].replace("_", "-")
+            fix = "Write it into the cases, or decide one request without --cases."
+            raise UsageError(f"--{flag} is not for --cases: each case has its own.", fix)
         return _simulate_cases(cases, jobs, decisions_only=decisions_only)
     if decisions_only or jobs > 1:
         flag = "decisions-only" if decisions_only else "jobs"

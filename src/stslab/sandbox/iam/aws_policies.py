@@ -23,6 +23,10 @@ ACCOUNT = "639982225848"  # their account in conditions, by public records of AW
 _PREFIX = f"arn:aws:iam::{OWNER}:policy/"
 _FILE = Path("iam") / "aws_managed_policies.py"
 _ID_LENGTH = 21
+_LACKING = (
+    f"AWS's managed policies can't be read: moto has no valid file {_FILE}.",
+    "Install the version of moto that stslab needs: pip install --force-reinstall stslab",
+)
 
 
 class _Listed(msgspec.Struct):
@@ -70,7 +74,7 @@ def _policy(key: str) -> ManagedPolicy:
 def require() -> None:
     """Raise SandboxError if the policies are not installed."""
     if not _source().is_file():
-        raise _lacking()
+        raise SandboxError(*_LACKING)
 
 
 @functools.cache
@@ -81,16 +85,9 @@ def _listed() -> Mapping[str, tuple[str, msgspec.Raw]]:
         rows = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         return {name.lower(): (name, row) for name, row in rows.items()}
     except (OSError, ValueError, SyntaxError) as error:
-        raise _lacking() from error
+        raise SandboxError(*_LACKING) from error
 
 
 def _source() -> Path:
     spec = importlib.util.find_spec("moto")
     return Path(((spec and spec.submodule_search_locations) or [""])[0]) / _FILE
-
-
-def _lacking() -> SandboxError:
-    return SandboxError(
-        f"AWS's managed policies can't be read: moto has no valid file {_FILE}.",
-        "Install the version of moto that stslab needs: pip install --force-reinstall stslab",
-    )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from stslab.errors import UsageError
+from stslab.structures import beside, said
 
 BARE = (
     "seed=1,keys=1..3s,users=1..3s,roles=1..4s,policies=1..4s,throttle=0.05,errors=0.02,"
@@ -24,6 +26,7 @@ BARE = (
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(ms|s)")
 _LONGEST, _MOST_DIGITS = 600.0, 18
 _NAMES = re.compile(r"[A-Za-z0-9:+]+")
+_says = partial(beside, __file__, "refused.yaml")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -62,10 +65,7 @@ def parse(text: str) -> Spec:
         name, equals, value = part.partition("=")
         read = _READERS.get(name)
         if read is None or not equals:
-            raise UsageError(
-                f"A rehearsal has no setting {name!r}.",
-                f"Its settings, each with a value: {', '.join(_READERS)}.",
-            )
+            raise UsageError(*said(_says(), "setting", name=name, known=", ".join(_READERS)))
         values[name.replace("-", "_")] = read(name, value)
     return Spec(**values)
 
@@ -99,10 +99,7 @@ def _number(name: str, value: str) -> int:
 
 def _names(name: str, value: str) -> tuple[str, ...]:
     if not _NAMES.fullmatch(value):
-        raise UsageError(
-            f"{name}={value} does not name a resource.",
-            f"Write {name}=Bucket, {name}=AWS::S3::Bucket, or several: {name}=Bucket+Role.",
-        )
+        raise UsageError(*said(_says(), "names", name=name, value=value))
     return tuple(filter(None, value.split("+")))
 
 

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from stslab.errors import SandboxError
 from stslab.home import PAUSE, WRITABLE, is_locked, lock_within, private_folder
 from stslab.sandbox.server.files import TOKEN_HEADER, Files, Json, read_number
+from stslab.structures import beside, said
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -31,7 +32,7 @@ _KILL_SECONDS = 5.0
 _OK, _UNKNOWN = 200, 404
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError, OverflowError, RecursionError)
 _START = "Start it: stslab sandbox start"
-_OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
+_says = partial(beside, __file__, "refused.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,7 @@ class _Answer(dict[str, Any]):
         return f"an answer with {', '.join(self)}"
 
     def __missing__(self, key: str) -> NoReturn:
-        raise SandboxError(
-            f"The embedded account does not report {key!r}, which this version of stslab needs.",
-            _OLDER,
-        )
+        raise SandboxError(*said(_says(), "not reported", key=key))
 
 
 def find(folder: Path) -> Endpoint | None:
@@ -104,10 +102,8 @@ def stop(folder: Path) -> bool:
         if _gone_within(places, _KILL_SECONDS):
             places.server.unlink(missing_ok=True)
             return True
-    raise SandboxError(
-        f"The embedded account's process {read_number(places.server_lock)} does not end.",
-        f"Its log is {places.log}",
-    )
+    pid = read_number(places.server_lock)
+    raise SandboxError(*said(_says(), "no end", pid=pid, log=places.log))
 
 
 def reset(folder: Path) -> Endpoint:
@@ -153,7 +149,7 @@ def _ask(
     if not isinstance(answer, dict):
         raise ValueError("not an account")  # noqa: TRY004 - like any other answer that is not JSON
     if response.status != _OK:
-        older = _OLDER if response.status == _UNKNOWN else ""
+        older = _says()["not reported"][1] if response.status == _UNKNOWN else ""
         raise SandboxError(str(answer.get("error", "")), str(answer.get("hint", older)))
     return answer
 
@@ -183,10 +179,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
         while (found := find(folder)) is None:
             if (left := deadline - time.monotonic()) <= 0:
                 pid = read_number(places.server_lock)
-                raise SandboxError(
-                    f"The embedded account's process {pid} does not answer.",
-                    f"Stop it: stslab sandbox stop. Its log is {places.log}",
-                )
+                raise SandboxError(*said(_says(), "silent", pid=pid, log=places.log))
             _start(places, port, left, fresh=fresh)
     return found
 

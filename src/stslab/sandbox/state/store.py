@@ -189,7 +189,5 @@ def _unusable(path: Path, how: str) -> SandboxError:
 
 
 def _damaged(path: Path, how: str) -> SandboxError:
-    return SandboxError(
-        f"The account in {path} can't be read: {how}.",
-        "Start a new account: `stslab sandbox reset`",
-    )
+    hint = "Start a new account: `stslab sandbox reset`"
+    return SandboxError(f"The account in {path} can't be read: {how}.", hint)

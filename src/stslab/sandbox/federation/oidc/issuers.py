@@ -36,10 +36,8 @@ def issuer_of(tx: Transaction, url: str) -> Issuer:
     if known is not None:
         return known
     if not url.startswith(_HTTPS) or len(url) <= len(_HTTPS) or set("?# ") & set(url):
-        raise SandboxError(
-            f"{url!r} is not the URL of an OpenID Connect issuer.",
-            "It must begin with https:// and have neither a query nor a fragment.",
-        )
+        says, fix = certificates.SAYS["no issuer"], certificates.SAYS["an issuer"]
+        raise SandboxError(says.format(url), fix)
     if tx.count(Issuer, "") >= _MOST_ISSUERS:
         raise SandboxError(f"The embedded account can have {_MOST_ISSUERS} issuers at most.")
     made = Issuer(url=url)
