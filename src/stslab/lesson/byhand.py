@@ -144,12 +144,7 @@ class ByHand(msgspec.Struct):
                 yield Lack(HOLD.format(check.says), check.identity, allowing, limits)
 
     def _standing(
-        self,
-        stage: Stage,
-        adopted: set[int],
-        done: set[int],
-        notes: Iterable[str],
-        strange: Collection[str],
+        self, stage: Stage, adopted: set[int], done: set[int], notes: list[str], strange: list[str]
     ) -> StageTasks:
         """The tasks, and of the lab's own steps those that it did.
 

@@ -28,14 +28,11 @@ class Level(IntEnum):
     __hash__ = int.__hash__  # Enum's own is a Python function: too slow for each decision
 
 
-_EXCEPTED: Final = {
+_EXCEPTED: Final = {kind: {Level.DIRECT} for kind in PrincipalKind} | {
     PrincipalKind.USER: {Level.ACCOUNT, Level.DIRECT},
     PrincipalKind.ROLE: {Level.ACCOUNT, Level.ISSUER},
     PrincipalKind.SESSION: {Level.ACCOUNT, Level.ISSUER, Level.DIRECT},
     PrincipalKind.FEDERATED_USER: {Level.ACCOUNT, Level.DIRECT},
-    PrincipalKind.ROOT: {Level.DIRECT},
-    PrincipalKind.SERVICE: {Level.DIRECT},
-    PrincipalKind.PROVIDER: {Level.DIRECT},
     PrincipalKind.ANONYMOUS: {Level.EVERYONE},
 }
 """What a NotPrincipal must name to except a principal ("... elements: NotPrincipal")."""

@@ -20,6 +20,7 @@ from stslab.structures import without
 Explanation = dict[str, Any]
 Key = Callable[[str], Mapping[str, Any] | None]
 Events = Callable[[], Iterable[Event]]
+Profiles = Callable[[], Iterable[str]]
 Advice = Sequence[tuple[str, Sequence[Option]]]  # for each layer, the options that help
 _ON_OBJECT = re.compile("(?!List).*Object.*")
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
@@ -27,11 +28,7 @@ _MOST_ROUNDS = 8
 
 
 def explain(
-    event: Event,
-    *,
-    key: Key = lambda _: None,
-    events: Events = tuple,
-    may: Callable[[], Iterable[str]] = tuple,
+    event: Event, *, key: Key = lambda _: None, events: Events = tuple, may: Profiles = tuple
 ) -> Explanation:
     """The explanation of a logged request, a JSON object.
 

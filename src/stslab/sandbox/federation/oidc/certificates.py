@@ -31,8 +31,7 @@ _USES = """
     digital_signature content_commitment key_encipherment data_encipherment key_agreement
     key_cert_sign crl_sign encipher_only decipher_only
 """.split()
-
-
+Pems = Sequence[bytes]  # certificates in PEM
 SAYS: Mapping[str, str] = beside(__file__, "messages.yaml")
 unvalidated = partial(faults.invalid_token, SAYS["unvalidated"])
 """STS's error since 2026 for several causes. It does not tell which one it was; the log does."""
@@ -40,14 +39,8 @@ unverifiable = partial(faults.invalid_token, SAYS["unverifiable"])
 """STS's error if a certificate is for another name, not valid now, or forged, or there is none."""
 
 
-def verify(
-    host: str,
-    chain: Sequence[bytes],
-    roots: Sequence[bytes],
-    thumbprints: Sequence[str],
-    now: datetime,
-) -> None:
-    """Verify the chain of the server of ``host`` (PEM, the server's own certificate first).
+def verify(host: str, chain: Pems, roots: Pems, thumbprints: Sequence[str], now: datetime) -> None:
+    """Verify the chain of the server of ``host`` (the server's own certificate first).
 
     AWS trusts it by its root certificates, and only if none of them signed it by a thumbprint: of
     its authority or its own. Raises InvalidIdentityToken.

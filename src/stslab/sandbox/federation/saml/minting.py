@@ -27,6 +27,7 @@ from stslab.sandbox.state.snapshot import Transaction
 _ASSERTION = ElementMaker(namespace=names.ASSERTION, nsmap={"saml": names.ASSERTION})
 _SIGNATURE = ElementMaker(namespace=names.SIGNATURE, nsmap={"ds": names.SIGNATURE})
 _time = partial(iso, precision="milliseconds")
+Values = Mapping[str, Sequence[str]]  # those of each attribute
 
 
 def _filled(template: str, **values: str) -> Element:
@@ -50,11 +51,7 @@ def metadata(provider: IdentityProvider) -> str:
 
 
 def response(
-    provider: IdentityProvider,
-    now: datetime,
-    subject: str,
-    attributes: Mapping[str, Sequence[str]],
-    asked: names.Asked,
+    provider: IdentityProvider, now: datetime, subject: str, attributes: Values, asked: names.Asked
 ) -> str:
     """A signed response, in base64. ValueError: a text has a character that XML can't hold."""
     ends = now + timedelta(seconds=asked.seconds)
