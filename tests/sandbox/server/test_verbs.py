@@ -15,13 +15,15 @@ from stslab.redaction import fingerprint
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest
 
-TRUST = {
+TRUST = {  # as it is stored: with a list of statements
     "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Allow",
-        "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-        "Action": "sts:AssumeRole",
-    },
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
 }
 ALLOW = {
     "Version": "2012-10-17",
