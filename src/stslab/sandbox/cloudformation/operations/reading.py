@@ -209,7 +209,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         "ResourceTypes": list(kinds.values()),
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": [n for n, k in kinds.items() if k == kind]}
-            for kind in dict.fromkeys(kinds.values())
+            for kind in hashed(dict.fromkeys(kinds.values()))
         ],
         "Warnings": {"UnrecognizedResourceTypes": strange} if strange else None,
     }
