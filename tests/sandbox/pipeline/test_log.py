@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
@@ -132,28 +135,73 @@ def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
     direct.stop()
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "X-Amz-Signature=feedbeef&X-Amz-Security-Token=IQoJfeedbeef%2Ffeedbeef&x=1",
-        "AWSAccessKeyId=AKIAEVEEVEEVEEVEEVE1&Signature=feedbeef%3D&x-amz-security-token=feedbeef",
-    ],
-)
-def test_the_signature_of_a_url_that_is_a_parameter_is_not_in_the_file(
-    tmp_path: Path, query: str
-) -> None:
+SECRET = "IQoJb3/feed+beef=="
+V4 = f"https://h/kept/k?a=b&X-Amz-Signature={SECRET}&X-Amz-Security-Token={SECRET}&x=1"
+V2 = f"https://h/kept/k?AWSAccessKeyId=AKIAEVE&Signature={SECRET}&x-amz-security-token={SECRET}"
+QUERY = f"https://h/?Action=ListUsers&SecurityToken={SECRET}&Signature={SECRET}"
+SIGNIN = f"https://h/federation?Action=login&SigninToken={SECRET}"
+V4_FORM = {"key": "k", "x-amz-signature": SECRET, "x-amz-security-token": SECRET, "policy": "e30="}
+V2_FORM = {"key": "k", "signature": SECRET, "x-amz-security-token": SECRET}
+SIGNED = ("AWS4-HMAC-SHA256 Credential=AKIAEVE/d/r/s3/aws4_request", "SignedHeaders=host")
+# As Go and PHP write it:
+IN_JSON = str.maketrans({"&": r"\u0026", "=": r"\u003d", "+": r"\u002b", "/": r"\/"})
+ESCAPES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "twice escaped": lambda text: quote(quote(text)),
+    "three times escaped": lambda text: quote(quote(quote(text))),
+    "in XML": html.escape,
+    "in XML, escaped": lambda text: quote(html.escape(text)),
+    "in XML by numbers": lambda text: text.replace("&", "&#38;"),
+    "with semicolons": lambda text: text.replace("&", ";"),
+    "in JSON": json.dumps,
+    "in JSON, escaped": lambda text: text.translate(IN_JSON),
+    "in JSON in JSON, escaped": lambda text: json.dumps([text.translate(IN_JSON)]),
+}
+SHOWN = [
+    *(escape(text) for escape in ESCAPES.values() for text in (V4, V2, QUERY, SIGNIN)),
+    *(write(form) for write in (str, json.dumps) for form in (V4_FORM, V2_FORM)),
+    *(json.dumps(json.dumps(form, indent=1)) for form in (V4_FORM, V2_FORM)),
+    *(between.join((*SIGNED, f"Signature={SECRET}")) for between in (",", ", ")),
+    f"x-amz-security-token: {SECRET}",
+    f"x-amz-s3session-token:{SECRET}",
+]
+
+
+def test_no_signature_that_a_client_shows_is_in_the_file(tmp_path: Path) -> None:
     kept = DecisionLog(tmp_path)
     direct = Direct(log=kept)
     direct.client("s3").create_bucket(Bucket="kept")
-    direct.client("s3").put_object(Bucket="kept", Key="design-signature=a", Body=b"")
-    for source in (f"https://h/kept/k?{query}", f"kept/k?{query}"):
+    sent = {"Content-Length": "0", "Host": "127.0.0.1", "x-amz-meta-x-amz-signature": SECRET}
+    for text in SHOWN:
+        head = tuple({"Referer": text, "User-Agent": text, **sent}.items())
+        direct.handle(HttpRequest("PUT", f"/kept/{quote(text)}", (), "", head, b""))
         with pytest.raises(ClientError):
-            direct.client("s3").copy_object(Bucket="kept", Key="k", CopySource=source)
+            direct.client("s3").copy_object(Bucket="kept", Key="k", CopySource=f"kept/k?{text}")
+        with pytest.raises(ClientError):
+            direct.client("iam").create_policy(PolicyName="p", PolicyDocument=text)
+        with pytest.raises(ClientError):
+            direct.client("cloudformation").create_stack(StackName="s", TemplateURL=text)
     kept.close()
-    text = (tmp_path / "decisions.jsonl").read_text()
-    assert text.count("CopyObject") == 2
-    assert "design-signature=a" in text
-    assert "feedbeef" not in text
+    events = [json.loads(line) for line in (tmp_path / "decisions.jsonl").read_text().splitlines()]
+    assert len(events) == 1 + 4 * len(SHOWN)
+    shown = [each for each in events if "feed" in str(each)]
+    assert shown == []
+    direct.stop()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["k?page_token=5", "k?token=5&next-token=6", "design-signature=a", "signature=a/b", "a;b=c"],
+)
+def test_a_key_that_only_looks_like_a_signature_is_in_the_file(tmp_path: Path, key: str) -> None:
+    kept = DecisionLog(tmp_path)
+    direct = Direct(log=kept)
+    direct.client("s3").create_bucket(Bucket="kept")
+    direct.client("s3").put_object(Bucket="kept", Key=key, Body=b"")
+    kept.close()
+    event = json.loads((tmp_path / "decisions.jsonl").read_text().splitlines()[-1])
+    assert event["requestParameters"]["Key"] == key
+    assert event["decisions"][0]["resource"] == f"arn:aws:s3:::kept/{key}"
     direct.stop()
 
 

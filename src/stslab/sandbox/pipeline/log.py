@@ -26,7 +26,15 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
-_OF_URL = re.compile(r"(?i)((?:[?&]|%3F|%26)[\w-]*(?:signature|token)(?:=|%3D))[^&\"\\]+")
+_SIGN = r"(?:%(?:25)*|u00)"  # begins a sign that is escaped, in a URL or in JSON
+_QUOTE = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}"  # or a space
+_SHOWN = re.compile(  # in a URL, a header or a form that a client gives for something else
+    rf"(?i)(?=[X?&;,'\"\\%u])"  # only to be quick
+    rf"((?:X-Amz-(?:Signature|(?:Security|S3session)-Token)|\"Signature(?=\":)"
+    rf"|(?:[?&;,']|\\\"|{_SIGN}(?:2[267C]|3[BF])){_QUOTE}(?:Signature|(?:Security|Signin)Token))"
+    rf"(?:\":\"|{_QUOTE}\\*(?:[=:]|{_SIGN}3[AD]){_QUOTE}))"
+    r"(?:[^&\"\\]|\\+(?:/|u00[0-9A-F]{2}))+"
+)
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 
@@ -77,7 +85,7 @@ class DecisionLog:
         if self._path is None:
             return
         text = json.dumps(event, separators=(",", ":"))
-        line = _OF_URL.sub(rf"\1{HIDDEN}", text).encode() + b"\n"
+        line = _SHOWN.sub(rf"\1{HIDDEN}", text).encode() + b"\n"
         if self._file is not None and self._size + len(line) > MAX_FILE:
             os.close(self._file)
             self._path.replace(self._path.with_name(f"{NAME}.1"))
