@@ -47,7 +47,7 @@ _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\\x00-\x1f]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([?*$](?=\})|[^{}?*$,]+)(?:[?*$,][^{}]*)?\}")
 _SIGNS = {"?", "*", "$"}  # which ${?} and the like stand for
 _WHOLE = {"Action": "*", "Resource": "*"}
-_UNREAD = {*_WHOLE, "NotAction", "NotResource", "Principal", "NotPrincipal"}
+_UNREAD = {*_WHOLE, "NotAction", "NotResource", "Principal", "NotPrincipal", "Sid"}
 _reads_binary = OPERATORS["binaryequals"].reads
 _FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "numeric": (lambda text: text == text.strip() and number(text) is not None, "numeric format"),
@@ -101,7 +101,8 @@ get_context_keys_for_custom_policy = get_context_keys_for_principal_policy
 def _keys_of_text(text: str, number: int) -> set[str]:
     """The keys of a policy that may lack statements, and actions, resources or their principals.
 
-    What there is of these is not read, by public records of AWS's answers.
+    What there is of these is not read, by public records of AWS's answers. The policy may be a
+    bucket's, whose statements have any ids.
     """
     try:
         document = load(text)
