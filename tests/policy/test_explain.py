@@ -1,14 +1,19 @@
 """The explanation of decisions, and the findings about policies."""
 
 import json
+import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy, refuse
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
+from stslab.policy.conditions import OPERATORS, address
 from stslab.policy.documents.document import size
 from stslab.policy.explain import MARKS, node_lines, retold
 from stslab.policy.findings import findings
+from stslab.policy.request import Context
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/idp.example.com"
 SAML_PROVIDER = "arn:aws:iam::111122223333:saml-provider/idp"
@@ -329,6 +334,70 @@ def test_variables_in_the_older_version_are_a_finding():
     document = policy(allow(resource="arn:aws:s3:::${aws:username}")) | {"Version": "2008-10-17"}
     (found,) = findings(parse(document, PolicyKind.IDENTITY))
     assert found.code == "variable-literal"
+
+
+WANTED = """
+    ten 5 2026-01-01 true false yes 10.0.0.0/8 10.0.0.0/40 YQ== nowhere * arn:aws:iam::1:user/alice
+    arn:aws:iam::1:* ${aws:username} ${x:none} ${x:none,'true'} ${*} ${$} arn:aws:iam:${aws:username}
+    """.split()
+GIVEN = (
+    "5 6 2026-01-01 true no 10.1.1.1 11.1.1.1 a alice arn:aws:iam::1:user/alice a:b:c:d:e:f".split()
+)
+
+
+def one_condition(effect, operator, values, version):
+    statement = effect("*", "s3:*", Resource="*", Condition={operator: {"x:k": values}})
+    return parse(policy(statement) | {"Version": version}, PolicyKind.RESOURCE)
+
+
+def holds_with(read, found):
+    request = Request(Principal.from_arn(ALICE), "s3:GetObject", "*", {"x:k": found})
+    (condition,) = read.statements[0].conditions
+    return condition.holds(Context(request))
+
+
+def said(read):
+    """What the findings say of each value that can't be read."""
+    about = [one.message for one in findings(read) if one.code == "value-unreadable"]
+    split = [re.fullmatch(r"(.*) is not [^:]*: (.*)\.", message) for message in about]
+    return {one: each[2] for one in WANTED for each in split if each and repr(one) in each[1]}
+
+
+@given(
+    st.sampled_from([grant, refuse]),
+    st.sampled_from(sorted(row.name for row in OPERATORS.values())),
+    st.lists(st.sampled_from(WANTED), min_size=1, max_size=4, unique=True),
+    st.sampled_from(GIVEN),
+    st.sampled_from(["2008-10-17", "2012-10-17"]),
+)
+@example(grant, "Bool", ["${aws:username}"], "no", "2008-10-17")
+@example(refuse, "ArnNotLike", ["${aws:username}"], "arn:aws:iam::1:user/alice", "2008-10-17")
+@example(refuse, "ArnLike", ["${*}"], "arn:aws:iam::1:user/alice", "2012-10-17")
+@example(refuse, "ArnLike", ["nowhere", "${aws:username}"], "a:b:c:d:e:f", "2012-10-17")
+@example(refuse, "NumericNotEquals", ["ten"], "5", "2012-10-17")
+def test_a_finding_says_what_a_value_of_the_wrong_type_does(effect, name, values, found, version):
+    notes, negated = (
+        said(one_condition(effect, name, values, version)),
+        OPERATORS[name.lower()].negated,
+    )
+    expected = negated
+    for value in values:
+        so = notes.get(value, "")
+        if so.startswith("where") and found.count(":") >= 5:  # an ARN
+            expected = effect is refuse
+            break
+        if so == "it excludes nothing":
+            result = "IpAddress" not in name or address(found) is not None
+        elif so.startswith("where") or so == f"{name} never matches it":
+            result = False
+        else:
+            assert so in ("", "taken as false")
+            read = one_condition(effect, name, ["false" if so else value], version)
+            result = holds_with(read, found)
+        if result is not negated:
+            expected = result
+            break
+    assert holds_with(one_condition(effect, name, values, version), found) is expected
 
 
 def test_size_is_counted_without_white_space_and_has_limits():

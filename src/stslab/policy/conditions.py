@@ -231,10 +231,14 @@ class Condition:
         self._comparisons = [self._comparison(value) for value in values]
 
     def _comparison(self, value: str) -> Comparison:
-        operator, unread = self.test.operator, self.test.operator.unread
-        if unread is _no_arn and self.variables and _VARIABLE.search(value):
-            unread = _incomparable  # the variable may stand for the whole ARN
+        operator = self.test.operator
+        unread = _incomparable if self.is_open(value) else operator.unread
         return operator.reads(value, self.variables) or unread
+
+    def is_open(self, value: str) -> bool:
+        """Whether a variable may stand for the whole ARN: this value neither matches nor fails."""
+        is_arn = self.test.operator.unread is _no_arn
+        return is_arn and self.variables and _VARIABLE.search(value) is not None
 
     def found(self, context: Context) -> Value | None:
         return context.get(self._key)

@@ -271,9 +271,11 @@ def _about(condition: Condition) -> _Broken:
         yield _says("set-operator-missing", key=key, name=name)
     if not condition.values:
         yield _says("values-missing", name=name, key=key)
-    if found := " and ".join(map(repr, condition.unreadable)):
-        usual = f"{name} never matches it"
-        so = usual if "${" in found else _UNREADABLE.get(operator.wants, usual)
+    never = f"{name} never matches it"
+    usual = _UNREADABLE.get(operator.wants, "it excludes nothing" if operator.negated else never)
+    means = {one: never if condition.is_open(one) else usual for one in condition.unreadable}
+    for so in sorted({*means.values()}):
+        found = " and ".join(repr(one) for one, each in means.items() if each == so)
         yield _says("value-unreadable", found=found, wants=operator.wants, so=so)
     literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
     if literal and (exact := _LITERAL.fullmatch(operator.name)):
