@@ -70,15 +70,49 @@ def test_clocks_may_differ_by_two_steps(seconds: int, works: bool) -> None:
     assert (spent is not None) is works
 
 
-@pytest.mark.parametrize(("steps", "works"), [(-3, False), (-2, True), (2, True), (3, False)])
-def test_a_clock_that_is_three_steps_off_or_less_is_not_taken_for_right(
-    steps: int, works: bool
+# Public records of AWS's answers of September 2026 (radkawar/stackd, testdata/aws/iam): how far the
+# second code was from the time when the device was synchronised, then how far from its time each
+# code was that AWS took, and that AWS refused.
+@pytest.mark.parametrize(
+    ("second", "taken", "refused"),
+    [
+        pytest.param(0, (-2, -1, 0, 1, 2), (-3, 3), id="mfa_verification.json"),
+        pytest.param(4, (5,), (), id="mfa_self_management.json, self_resync_key"),
+        pytest.param(4, (3, 5), (), id="mfa_recreation_adjusted.json, enable_replacement"),
+        pytest.param(10, (9, 10, 11), (), id="mfa_synchronization_codes.json, resync_first"),
+    ],
+)
+def test_the_second_code_that_synchronises_a_device_is_the_one_of_now(
+    second: int, taken: tuple[int, ...], refused: tuple[int, ...]
 ) -> None:
-    """A public record of AWS's answers: radkawar/stackd, testdata/aws/iam/mfa_verification.json."""
-    made, off, step = device(), timedelta(seconds=30 * steps), timedelta(seconds=30)
-    pair = {f"AuthenticationCode{n}": code(made, NOW + off + (n - 1) * step) for n in (1, 2)}
-    known, later = mfa.synchronised(made, pair, NOW), NOW + 4 * step
-    assert (mfa.accepted(known, code(made, later + off), later) is not None) is works
+    made, later = device(), NOW + timedelta(minutes=10)
+    pair = {
+        f"AuthenticationCode{n}": code(made, NOW + timedelta(seconds=30 * (second + n - 2)))
+        for n in (1, 2)
+    }
+    known = mfa.synchronised(made, pair, NOW)
+    answers = {
+        off: bool(mfa.accepted(known, code(made, later + timedelta(seconds=30 * off)), later))
+        for off in (*taken, *refused)
+    }
+    assert answers == dict.fromkeys(taken, True) | dict.fromkeys(refused, False)
+
+
+def test_each_synchronisation_searches_from_the_last_one() -> None:
+    """A public record of AWS's answers: radkawar/stackd, testdata/aws/iam/mfa_resync_anchor.json."""
+    made, step = device(), timedelta(seconds=30)
+
+    def synchronised(second: int) -> None:
+        nonlocal made
+        codes = (code(made, NOW + (second - 1) * step), code(made, NOW + second * step))
+        pair = dict(zip(("AuthenticationCode1", "AuthenticationCode2"), codes, strict=True))
+        made = mfa.synchronised(made, pair, NOW)
+
+    for second in (600, 1200, 1800, 1802, 1804):
+        synchronised(second)
+    with pytest.raises(ApiFault, match="not valid"):
+        synchronised(1804 + 1001)
+    synchronised(1804 + 1000)
 
 
 def test_a_device_with_a_wrong_clock_works_after_it_was_synchronised() -> None:

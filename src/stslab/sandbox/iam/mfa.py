@@ -47,13 +47,12 @@ def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
 
 
 def synchronised(device: MfaDevice, params: Params, now: datetime) -> MfaDevice:
-    """The device with the drift that two consecutive, newer codes show, or ApiFault."""
+    """The device, whose clock two newer codes in a row show (the second is now), or ApiFault."""
     codes = params["AuthenticationCode1"], params["AuthenticationCode2"]
     here = step_of(now) + device.drift
     for step in (here + off for off in _FAR if here + off > device.last_step):
         if code(device.seed, step) == codes[0] and code(device.seed, step + 1) == codes[1]:
-            off = device.drift + step - here
-            return replace(device, last_step=step + 1, drift=0 if abs(off) <= _NEAR.stop else off)
+            return replace(device, last_step=step + 1, drift=step + 1 - step_of(now))
     raise ApiFault("InvalidAuthenticationCode", "Authentication code for device is not valid.")
 
 
