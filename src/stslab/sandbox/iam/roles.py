@@ -88,7 +88,7 @@ def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
         named = (key if by_application else key.lower()) in wanted
         if test.operator.name in operators and not test.if_exists and named:
             blocks.setdefault(test.written, []).extend(values)
-    broad = re.compile(r"(?s:\*.*|[*?\s]*)" if host.startswith(_GITHUB) else r"\*")
+    broad = re.compile(r"(?s:\*.*|\s*)" if host.startswith(_GITHUB) else r"\*")
     return any(by_application or not any(map(broad.fullmatch, one)) for one in blocks.values())
 
 
