@@ -76,7 +76,7 @@ _LAST_KEYS: dict[str, str] = {}
 
 def normalized(policy: Mapping[str, Any]) -> dict[str, Any]:
     """A bucket's or a trust policy as AWS keeps it: in its order, with texts, not lists of one."""
-    texts = mapped(policy, lambda flag: str(flag).lower(), of=bool)
+    texts = mapped(policy, json.dumps, of=int)  # also true and false, which are of this type
     ordered = {"Version": LEGACY} | {n: texts[n] for n in ("Version", "Id") if n in texts}
     statements = listed(texts["Statement"])
     ordered["Statement"] = [{n: _single(s[n]) for n in _ORDER if n in s} for s in statements]
