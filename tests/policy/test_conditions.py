@@ -1,5 +1,7 @@
 """Each operator: match, no match, absent key, several values; beyond AWS's own tables."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -291,3 +293,14 @@ def test_numbers_and_dates_are_read_or_not_but_never_fail(text):
     amount, when = number(text), moment(text)
     assert amount is None or amount.is_finite()
     assert when is None or when.tzinfo is not None
+
+
+@pytest.mark.parametrize("operator", ["NumericEquals", "DateLessThan"])
+@pytest.mark.parametrize(
+    "text", ["1" * 50_000 + "x", "1" * 50_000 + ".x", "." + "1" * 50_000 + "x"]
+)
+def test_a_long_text_that_is_no_number_is_known_at_once(operator, text):
+    started = time.perf_counter()
+    assert not holds(operator, "1", {"x:k": text})
+    assert not holds(operator, text, {"x:k": "1"})
+    assert time.perf_counter() - started < 2

@@ -23,7 +23,7 @@ Reader = Callable[[str, bool], Comparison | None]
 _TIME: Final = r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 _DATE: Final = re.compile(rf"[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}({_TIME})?)?)?")
 """The forms of W3C, which AWS names; a year, or a year and a month, is its first day."""
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]++\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _VARIABLE: Final = re.compile(r"\$\{[^*?$}]")
 _since_1970: Final = partial(datetime.fromtimestamp, tz=UTC)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")

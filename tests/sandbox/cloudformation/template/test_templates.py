@@ -24,7 +24,7 @@ from stslab.sandbox.cloudformation.template.functions import (
     evaluate,
     references,
 )
-from stslab.sandbox.cloudformation.template.parameters import resolve
+from stslab.sandbox.cloudformation.template.parameters import check_declarations, resolve
 from stslab.sandbox.cloudformation.template.template import parse
 
 NAMES = st.sampled_from(["A", "B", "Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Resources", "Type"])
@@ -265,3 +265,11 @@ def test_physical_ids_keep_to_the_limits(stack: str, logical: str) -> None:
         made = TYPES[f"AWS::{kind}"].new_name(stack, logical, {})
         assert len(made) == min(limit, len(stack) + 1 + len(logical) + 1 + 12)
         assert made[0].lower() == stack[0].lower()
+
+
+@pytest.mark.parametrize("text", ["1" * 50_000 + "x", "1" * 50_000 + ".x"])
+def test_a_long_limit_that_is_no_number_is_refused_at_once(text: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ApiFault, match="Every MinValue member must be a number"):
+        check_declarations({"P": {"Type": "Number", "MinValue": text}})
+    assert time.monotonic() - started < 2

@@ -19,7 +19,7 @@ TYPES = TEXT | LISTS | NUMBER
 TEXTS = ("AllowedPattern", "ConstraintDescription", "Default", "Description", "NoEcho")
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
 _INTEGER = re.compile("[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]++\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def check_declarations(declarations: Mapping[str, Declaration]) -> None:
