@@ -80,15 +80,15 @@ def _check_shared(text: str) -> None:
 
 def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
     """Whether a condition operator limits one of these keys, and none of them to everything."""
-    by_application = host in _BY_APPLICATION
+    by_application, github = host in _BY_APPLICATION, host.startswith(_GITHUB)
     operators = ["StringEquals", "StringEqualsIgnoreCase"]
     operators += [] if by_application else ["StringLike"]
     blocks: dict[str, list[str]] = {}
     for test, key, values in statement.tests:
         named = (key if by_application else key.lower()) in wanted
         if test.operator.name in operators and not test.if_exists and named:
-            blocks.setdefault(test.written, []).extend(values)
-    broad = re.compile(r"(?s:\*.*|\s*)" if host.startswith(_GITHUB) else r"\*")
+            blocks.setdefault(test.written, []).extend(values[:1] if github else values)
+    broad = re.compile(r"(?s:\*.*|\s*)" if github else r"\*")
     return any(by_application or not any(map(broad.fullmatch, one)) for one in blocks.values())
 
 
