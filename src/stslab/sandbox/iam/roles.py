@@ -164,7 +164,7 @@ def _linked(params: Params) -> dict[str, Any]:
         "name": f"AWSServiceRoleFor{known[0]}{suffix}",
         "path": f"{lookups.SERVICE_PATH}{service}/",
         "description": params.get("Description", known[2]),
-        "trust": json.dumps({"Version": LATEST, "Statement": [trust]}),
+        "trust": json.dumps({"Version": LATEST, "Statement": [trust]}, separators=(",", ":")),
         "attached": (policy,) if known[1] else (),
     }
 
