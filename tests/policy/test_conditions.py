@@ -207,15 +207,24 @@ def test_key_names_are_not_case_sensitive():
     )
 
 
-def test_tags_that_differ_only_in_case_are_several_values_of_one_key():
-    twins = {"aws:ResourceTag/ec2": "1", "aws:ResourceTag/EC2": "2"}
-    for key in ("aws:ResourceTag/ec2", "aws:ResourceTag/EC2"):
-        assert not holds("StringEquals", "1", twins, key=key)
-        assert not holds("StringEquals", "2", twins, key=key)
-        assert holds("Null", "false", twins, key=key)
-        assert holds("ForAnyValue:StringEquals", "2", twins, key=key)
-    same = {"aws:ResourceTag/ec2": "1", "aws:ResourceTag/EC2": "1"}
-    assert holds("StringEquals", "1", same, key="aws:ResourceTag/Ec2")
+def test_of_tags_that_differ_only_in_case_one_counts():
+    """Public records: radkawar/stackd, testdata/aws/lambda/tag_condition_case.json."""
+    twins = {"aws:ResourceTag/case": "lower", "aws:ResourceTag/Case": "upper"}
+    for key in ("aws:ResourceTag/case", "aws:ResourceTag/Case", "aws:ResourceTag/CASE"):
+        for which in ("", "ForAnyValue:", "ForAllValues:"):
+            assert holds(f"{which}StringEquals", "lower", twins, key=key)
+            assert not holds(f"{which}StringEquals", "upper", twins, key=key)
+            assert holds(f"{which}StringNotEquals", "upper", twins, key=key)
+            assert not holds(f"{which}StringNotEquals", "lower", twins, key=key)
+
+
+def test_a_variable_of_a_multivalued_key_has_no_value_nor_default():
+    """Public records: radkawar/stackd, testdata/aws/iam/condition_sets.json."""
+    context = {"aws:TagKeys": ("team",), "x:k": "fallback"}
+    for wanted in ("${aws:TagKeys}", "${aws:TagKeys, 'fallback'}"):
+        assert not holds("StringEquals", wanted, context)
+        assert holds("StringNotEquals", wanted, context)
+    assert holds("StringEquals", "${aws:TagKeys, 'fallback'}", {"x:k": "fallback"})
 
 
 def test_where_a_value_is_not_an_arn_a_deny_holds_unless_the_requests_is_none_either():

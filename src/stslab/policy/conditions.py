@@ -43,12 +43,12 @@ class Operator(msgspec.Struct, frozen=True):
 
 def _text(value: str, variables: bool, *, wildcards: bool = False) -> Comparison:
     pattern = glob(value, variables=variables, wildcards=wildcards)
-    return lambda found, context: pattern.matches(found, context.single)
+    return lambda found, context: pattern.matches(found, context.get)
 
 
 def _text_ignoring_case(value: str, variables: bool) -> Comparison:
     pattern = glob(value, variables=variables, wildcards=False)
-    return lambda found, context: pattern.matches_ignoring_case(found, context.single)
+    return lambda found, context: pattern.matches_ignoring_case(found, context.get)
 
 
 def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Reader:
@@ -140,7 +140,7 @@ def _arn(value: str, variables: bool) -> Comparison | None:
         if len(parts) <= ARN_SEPARATORS:
             return None
         pairs = zip(components, parts, strict=True)
-        return all(pattern.matches(part, context.single) for pattern, part in pairs)
+        return all(pattern.matches(part, context.get) for pattern, part in pairs)
 
     return comparison
 
@@ -282,7 +282,7 @@ class Condition:
     def explain(self, context: Context) -> dict[str, Any]:
         """``{operator, key, wanted: [...], found, holds}``; ``found`` is None without the key."""
         found = self.found(context)
-        wanted = [glob(v).shown(context.single) if self.variables else v for v in self.values]
+        wanted = [glob(v).shown(context.get) if self.variables else v for v in self.values]
         return {
             "operator": self.test.written,
             "key": self.key,

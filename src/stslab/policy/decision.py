@@ -219,7 +219,7 @@ def _difference(statement: Statement, mismatch: Mismatch, question: Question) ->
         tests = [condition.explain(context) for condition in statement.conditions]
         return {"element": "Condition", "conditions": tests}
     if mismatch is Mismatch.RESOURCE and (element := statement.resource):
-        wanted = element.shown(context.single) if element.variables else element.patterns
+        wanted = element.shown(context.get) if element.variables else element.patterns
         return {"element": element.name, "wanted": wanted, "found": request.resource}
     if mismatch is Mismatch.PRINCIPAL and statement.principal:
         name, found = statement.principal.name, request.principal.arn

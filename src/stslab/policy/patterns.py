@@ -37,11 +37,12 @@ def remembered(most: int, longest: int = SHORT) -> Callable[[Callable[P, V]], Ca
 
 _SPECIAL: Final = re.compile(r"[*?]|\$\{[^{}]*\}")
 _WILDCARD: Final = re.compile(r"[*?]")
+_BEYOND: Final = re.compile(r"[\U00010000-\U0010ffff]")
 _DEFAULT: Final = re.compile(r"(?P<key>[^,]*),\s*'(?P<default>[^']*)'\s*")
 ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
 _READABLE: Final = 4096  # characters
 
-Lookup = Callable[[str], str | None]  # returns the single value of a condition key, or None
+Lookup = Callable[[str], str | tuple[str, ...] | None]  # returns the value of a condition key
 
 
 def no_value(_key: str) -> None:
@@ -89,18 +90,18 @@ class Glob:
 
     def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
         """The same for a pattern without wildcards. ``str.lower`` never makes a text shorter."""
-        folded = value.lower()
+        folded = _lower(value)
         parts = self._resolved(lookup, len(folded))
-        return parts is not None and "".join(map(str, parts)).lower() == folded
+        return parts is not None and _lower("".join(map(str, parts))) == folded
 
     def _resolved(self, lookup: Lookup, longest: int) -> list[Token] | None:
-        """The parts with variables' values; None if one has none, or all exceed ``longest``."""
+        """The parts with variables' values; None if one has no single one, or all are too long."""
         parts: list[Token] = []
         for part in self._parts:
-            resolved: Token | None = part
+            resolved: Token | tuple[str, ...] | None = part
             if isinstance(part, Variable):
                 resolved = lookup(part.key) or part.default
-            if resolved is None:
+            if resolved is None or isinstance(resolved, tuple):
                 return None
             if isinstance(resolved, str):
                 longest -= len(resolved)
@@ -115,12 +116,18 @@ class Glob:
         for part in self._parts:
             if isinstance(part, Variable):
                 value = lookup(part.key) or part.default
-                shown += part.source if value is None else value
+                shown += value if isinstance(value, str) else part.source
             else:
                 shown += part if isinstance(part, str) else part.sign
             if len(shown) > len(self.text) + _READABLE:
                 return self.text
         return shown
+
+
+def _lower(text: str) -> str:
+    """Letters beyond Unicode's basic plane have no case for AWS, as public records show."""
+    kept = iter(_BEYOND.findall(text))
+    return _BEYOND.sub(lambda _: next(kept), text.lower())
 
 
 def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:

@@ -187,7 +187,7 @@ class Context(msgspec.Struct, eq=False):
     """The values of a request's condition keys, by name in any case.
 
     "IAM JSON policy elements: Condition": key names, also those of tags, are not case-sensitive.
-    A name matches tags that differ only in case, so their values are its values.
+    Of tags that differ only in case, one counts for a name, as public records of AWS show.
     """
 
     _request: Request
@@ -205,13 +205,6 @@ class Context(msgspec.Struct, eq=False):
         """All values by lower-case name; given ones win over derived ones."""
         request = self._request
         lower: dict[str, Value] = {}
-        for key, value in request.context.items():
-            name, one = key.lower(), value if isinstance(value, str) else tuple(value)
-            other = lower.get(name, one)
-            lower[name] = one if other == one else (*values_in(other), *values_in(one))
+        for key, value in sorted(request.context.items()):
+            lower[key.lower()] = value if isinstance(value, str) else tuple(value)
         return {**request.principal.lower_keys, "aws:resourceaccount": request.owner or (), **lower}
-
-    def single(self, key: str) -> str | None:
-        """The value of a policy variable; None for a multivalued key."""
-        value = self.get(key)
-        return value if isinstance(value, str) else None

@@ -188,7 +188,7 @@ class Statement(msgspec.Struct, eq=False):
     def mismatch(self, request: Request, context: Context) -> Mismatch:
         """The element that does not match, of Resource and Condition."""
         resource = self._resource or self.resource
-        if resource is not None and not resource.applies(request.resource, context.single):
+        if resource is not None and not resource.applies(request.resource, context.get):
             return _RESOURCE
         for condition in self._conditions or self.conditions:
             if not condition.holds(context):
