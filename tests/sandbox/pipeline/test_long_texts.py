@@ -55,6 +55,14 @@ HUGE = [
     "(?:[ab]{900}c){900}",
     "(?:[" + r"\p{L}\d\W" * 100 + "]){20000}",
     "a{9000}" * 90,
+    "(|){240000,}",
+    "(){1000000000}",
+    "()" * 20000,
+    "(?:()){40000}",
+    "((?:)(?=)(?i)){40000}",
+    "(?x)" + "( )" * 20000,
+    r"\R{240000}",
+    r"\p{javaWhitespace}" * 40000,
 ]
 
 
@@ -79,3 +87,15 @@ USUAL = [
 @pytest.mark.parametrize("pattern", USUAL)
 def test_a_usual_pattern_is_taken(pattern: str) -> None:
     parameters.check_declarations({"P": {"Type": "String", "AllowedPattern": pattern}})
+
+
+def test_the_patterns_of_a_template_are_bounded_together() -> None:
+    """All 200 would take half a minute."""
+    usual = {f"P{number}": {"Type": "String", "AllowedPattern": USUAL[0]} for number in range(200)}
+    parameters.check_declarations(usual)
+    huge = {
+        f"P{number}": {"Type": "String", "AllowedPattern": rf"a{{{number}}}\R{{20000}}"}
+        for number in range(200)
+    }
+    with pytest.raises(ApiFault, match=r"Invalid AllowedPattern a\{2\}"):
+        parameters.check_declarations(huge)

@@ -53,7 +53,7 @@ def test_a_pattern_with_very_many_groups_is_refused_at_once(group: str) -> None:
     started = time.monotonic()
     with pytest.raises(ValueError, match=r"\)"):
         patterns.compiled(group * 20_000)
-    assert patterns.compiled(group * 1_000).fullmatch("")
+    assert patterns.compiled(group * 1_000)[0].fullmatch("")
     assert time.monotonic() - started < 5
 
 

@@ -24,6 +24,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]++\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 def check_declarations(declarations: Mapping[str, Declaration]) -> None:
     """Raise ValidationError for invalid declarations, and for unsupported types."""
+    from stslab.sandbox.cloudformation.template import patterns  # 50 ms
+
+    parts = 0
     for name, declared in declarations.items():
         template.check_name("Parameter", name)
         well_formed(isinstance(declared, dict), "Any Parameters member must be an object.")
@@ -49,10 +52,12 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
             fits = form.fullmatch(as_text(declared[key])) is not None
             well_formed(fits, f"Every {key} member must be {wanted}.")
         pattern = declared.get("AllowedPattern", "")
+        refusal = f"Template format error: Invalid AllowedPattern {pattern}"
         try:
-            _matches("", pattern)
+            parts += patterns.compiled(pattern)[1]
         except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
-            raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
+            raise invalid(refusal) from None
+        require(parts <= 2 * patterns.LARGEST, refusal)
         if "Default" in declared:
             _check_value(name, default, declared)
 
@@ -62,7 +67,8 @@ def _matches(value: str, pattern: str) -> bool:
     from stslab.sandbox.cloudformation.template import patterns  # 50 ms
 
     try:
-        return patterns.compiled(pattern).fullmatch(value, timeout=1, concurrent=True) is not None
+        matcher, _ = patterns.compiled(pattern)
+        return matcher.fullmatch(value, timeout=1, concurrent=True) is not None
     except TimeoutError:
         raise invalid(f"AllowedPattern {pattern} takes too long to match") from None
 

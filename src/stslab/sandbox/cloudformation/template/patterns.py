@@ -8,8 +8,8 @@ import regex
 
 from stslab.structures import beside
 
-_LARGEST = 250_000  # parts: the module copies what is repeated, and takes some 500 bytes for each
-_GROUP = 50  # parts: 20,000 groups in a row take the module 20 s, in which no request goes on
+LARGEST = 50_000  # parts: the module takes a kilobyte for each, and fails on the stack at 180,000
+_GROUP = 10  # parts: 20,000 groups in a row take the module 20 s, in which no request goes on
 _SYNTAX = beside(__file__, "patterns.yaml")
 _SETS = {form: f"[{body}]" for form, body in _SYNTAX["sets"].items()}
 _SETS |= {form[:2] + form[2].upper() + form[3:]: f"[^{of[1:]}" for form, of in _SETS.items()}
@@ -26,16 +26,20 @@ _CHARACTERS: dict[str, Callable[[str], str]] = {
 }
 
 
-@lru_cache(maxsize=64)
-def compiled(pattern: str) -> regex.Pattern[str]:
-    """Raises ValueError for what Java can't compile, and for what would fill the memory."""
+@lru_cache(maxsize=8)
+def compiled(pattern: str) -> tuple[regex.Pattern[str], int]:
+    """The pattern and its parts.
+
+    Raises ValueError for what Java can't compile, and for what would fill the memory.
+    """
     try:
-        return regex.compile(_translated(pattern), regex.V1)
+        text, parts = _translated(pattern)
+        return regex.compile(text, regex.V1, cache_pattern=False), parts
     except (regex.error, IndexError, StopIteration) as error:  # the last: it has another form
         raise ValueError(pattern) from error
 
 
-def _translated(pattern: str) -> str:
+def _translated(pattern: str) -> tuple[str, int]:
     units = _ESCAPE.sub(_character, pattern).encode("utf-16", "surrogatepass")
     text = units.decode("utf-16", "surrogatepass")  # a pair of surrogates is one character
     parts, position, depth = [], 0, 0  # the depth of classes in classes
@@ -52,7 +56,7 @@ def _translated(pattern: str) -> str:
     named = [part for part in parts if part.startswith("(?<") and part.endswith(">")]
     if len(named) > len(set(named)):
         raise ValueError(pattern)
-    return "".join(parts)
+    return "".join(parts), sum(map(sum, sizes))
 
 
 def _measure(form: str, sizes: list[tuple[int, int]], *, in_class: bool) -> None:
@@ -61,8 +65,9 @@ def _measure(form: str, sizes: list[tuple[int, int]], *, in_class: bool) -> None
     IndexError: a group ends that did not begin.
     """
     before, last = sizes[-1]
+    size = len(form) if form[0] == "\\" else 1  # a long name is of a large set
     if in_class:
-        sizes[-1] = (before, last + 1)
+        sizes[-1] = (before, last + size)
     elif form[0] == "(" and form[-1] != ")":
         sizes.append((0, 0))
     elif form == ")":
@@ -72,8 +77,8 @@ def _measure(form: str, sizes: list[tuple[int, int]], *, in_class: bool) -> None
         times = re.findall("[0-9]+", form)
         sizes[-1] = (before, last * (int(times[0]) + 1 if times else 2))
     else:
-        sizes[-1] = (before + last, 1)
-    if sum(sizes[-1]) > _LARGEST:
+        sizes[-1] = (before + last, size)
+    if sum(sizes[-1]) > LARGEST:
         raise ValueError(form)
 
 
