@@ -38,6 +38,7 @@ _PAGES = {
     "integrity": "Checking object integrity in Amazon S3",
     "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
     "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
+    "setting": "radkawar/stackd, testdata/aws/s3/logging_audit_replay.json",
     "argmin": "justincormack/argmin, sts_oracle.rs",
     "backlot": "S3's answers as measured on September 29, 2026: brekkylab/backlot, tests/test_s3.py",
     "swift": "public suite that is run on S3: openstack/swift, test/s3api",
