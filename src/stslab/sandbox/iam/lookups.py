@@ -202,7 +202,8 @@ def boundary(view: View, request: ApiRequest) -> str:
 
 def refuse_reserved(request: ApiRequest, arn: str) -> None:
     if _RESERVED.match(arn):
-        raise fault(f"reserved for {'users' if 'UserName' in request.params else 'roles'}")
+        kinds = (kind for kind in ("user", "group") if f"{kind.title()}Name" in request.params)
+        raise fault("reserved", kind=next(kinds, "role"))
 
 
 def checked_arn(arn: str) -> str:

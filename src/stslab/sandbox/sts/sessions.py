@@ -153,7 +153,10 @@ def tags_of(params: Params, calling: Session | None, *, aws: bool = False) -> Se
 def tags_in(passed: Iterable[tuple[str, str]], transitive: Iterable[str]) -> SessionTags:
     """The tags in a token or an assertion, checked as those of a request. Raises ApiFault."""
     tags = [{"Key": key, "Value": value} for key, value in passed]
-    operations.check("sts", "GetFederationToken", {"Name": "unnamed", "Tags": tags})
+    try:
+        operations.check("sts", "GetFederationToken", {"Name": "unnamed", "Tags": tags})
+    except ApiFault as refused:
+        raise fault("federated tags") from refused
     return tags_of({"Tags": tags, "TransitiveTagKeys": list(transitive)}, None)
 
 
