@@ -37,7 +37,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     _check_namespace(request, f"-{request.account}-{region}-an")
     if request.params.get("ObjectLockEnabledForBucket"):
         raise fault("NotImplemented", "The embedded account does not support Object Lock.")
-    acl.check_creating(request)
+    acl.check_creating(request, tx)
     tags = configuration.get("Tags") or ()
     if any(tag["Key"].startswith("aws:") for tag in tags):
         raise fault("InvalidTag", SAYS["system tags"])

@@ -80,8 +80,9 @@ class _Call(msgspec.Struct, frozen=True):
 
     def need(self, action: str, where: Address, version: str | None = None) -> Need:
         """The need for an action on a bucket, or on an object."""
-        creating = self.request.operation == "CreateBucket"
-        bucket = None if creating else self.view.get(Bucket, "", where.bucket)
+        bucket = self.view.get(Bucket, "", where.bucket)
+        if bucket and self.request.operation == "CreateBucket":  # its own, again
+            bucket = bucket if bucket.owner == self.request.caller.account else None
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         upload = self.view.get(Upload, owner, self.request.params.get("UploadId", ""))
@@ -187,7 +188,9 @@ def _list_buckets(call: _Call) -> Iterator[Need]:
 
 def _bucket(call: _Call) -> Iterator[Need]:
     request = call.request
-    return (call.need(action, lookups.address_of(request)) for action in actions(request))
+    plain = request.operation == "CreateBucket" and acl.is_owners_alone(request, call.view)
+    names = (one for one in actions(request) if not (plain and one == "s3:PutBucketAcl"))
+    return (call.need(action, lookups.address_of(request)) for action in names)
 
 
 def _with_region(call: _Call) -> Iterator[Need]:

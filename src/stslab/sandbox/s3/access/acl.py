@@ -148,9 +148,18 @@ def written(bucket: Bucket, owner_id: str, grants: Grants) -> Answer:
     return {"Owner": {"ID": owner_id}, "Grants": rows}
 
 
-def check_creating(request: ApiRequest) -> None:
+def is_owners_alone(request: ApiRequest, view: View) -> bool:
+    """Whether a request grants full control to its caller's account and nothing else."""
+    given = [name for name in ("ACL", *HEADERS) if request.params.get(name)]
+    match = _GRANTEE.fullmatch(request.params[given[0]]) if given == ["GrantFullControl"] else None
+    own = canonical_id(view, request.caller.account)
+    return match is not None and (match[1].lower(), match[2]) == ("id", own)
+
+
+def check_creating(request: ApiRequest, view: View) -> None:
     """Refuse an ACL that the new bucket's ownership setting or Block Public Access forbids."""
     granted = any(request.params.get(name) for name in HEADERS)
+    granted &= not is_owners_alone(request, view)
     given = granted or request.params.get("ACL", "private") not in PLAIN
     if request.params.get("ObjectOwnership", ENFORCED) == ENFORCED and given:
         raise fault("InvalidBucketAclWithObjectOwnership")
