@@ -29,6 +29,9 @@ _SMALLEST = 5 * 1024 * 1024
 _ASKED = (*settings.SSE, *acl.HEADERS, "ACL", "StorageClass")
 _RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})", re.ASCII)
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
+# The checksums that an upload without an algorithm may be completed with: they are ignored, except
+# that of CRC64NVME. Others were added later.
+_OLD = {"ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256"}
 # The checksum types of an algorithm, of which the first is the default. Other algorithms have only
 # composite checksums. S3 User Guide, "Checking object integrity in Amazon S3".
 _KINDS = {"CRC64NVME": (_FULL,), "CRC32": (_COMPOSITE, _FULL), "CRC32C": (_COMPOSITE, _FULL)}
@@ -208,7 +211,10 @@ def _checksums(
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
         checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"
-    given = {name: request.params[name] for name in CHECKSUMS if name in request.params}
+    sent = {name: value for name, value in request.params.items() if name.startswith("Checksum")}
+    given = {name: value for name, value in sent.items() if name != "ChecksumType"}
+    if not upload.algorithm and (late := next((name for name in given if name not in _OLD), None)):
+        raise fault("InvalidRequest", SAYS["checksum of upload"].format("null", late[8:].lower()))
     # The request may leave out the number of parts, and the type if it is the algorithm's default.
     kind = request.params.get("ChecksumType") or _KINDS.get(member[8:], (_COMPOSITE,))[0]
     values = (checksum, checksum.partition("-")[0]) if kind == version.checksum_type else ()

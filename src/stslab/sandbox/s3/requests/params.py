@@ -100,7 +100,7 @@ def _member(shape: Shape, given: list[Element]) -> object:
             raise ValueError(element)
         return [_member(shape.member, [child]) for child in element]
     if any(text for child in element for text in child.itertext()):  # empty ones are ignored
-        raise ValueError(element)
+        raise fault("MalformedXML")  # in an access control list, too
     return _text(shape, "".join(element.itertext()))
 
 
