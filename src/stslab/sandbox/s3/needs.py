@@ -57,7 +57,8 @@ def actions(request: ApiRequest, bucket: Bucket | None = None) -> tuple[str, ...
         same = _TABLES.unversioned
         names = tuple(n if n in same else n.replace("Object", "ObjectVersion") for n in names)
     given = {**request.params, **(request.params.get("CreateBucketConfiguration") or {})}
-    given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
+    if given.get("VersionId") or given.get("IfMatch") == "*":  # neither compares an ETag
+        given.pop("IfMatch", None)
     own = request.operation == "CreateBucket" or (bucket and bucket.owner == request.caller.account)
     if own and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
