@@ -140,6 +140,7 @@ V4 = f"https://h/kept/k?a=b&X-Amz-Signature={SECRET}&X-Amz-Security-Token={SECRE
 V2 = f"https://h/kept/k?AWSAccessKeyId=AKIAEVE&Signature={SECRET}&x-amz-security-token={SECRET}"
 QUERY = f"https://h/?Action=ListUsers&SecurityToken={SECRET}&Signature={SECRET}"
 SIGNIN = f"https://h/federation?Action=login&SigninToken={SECRET}"
+STS = f"https://h/?Action=AssumeRoleWithWebIdentity&WebIdentityToken={SECRET}&id_token={SECRET}"
 V4_FORM = {"key": "k", "x-amz-signature": SECRET, "x-amz-security-token": SECRET, "policy": "e30="}
 V2_FORM = {"key": "k", "signature": SECRET, "x-amz-security-token": SECRET}
 SIGNED = ("AWS4-HMAC-SHA256 Credential=AKIAEVE/d/r/s3/aws4_request", "SignedHeaders=host")
@@ -158,7 +159,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "in JSON in JSON, escaped": lambda text: json.dumps([text.translate(IN_JSON)]),
 }
 SHOWN = [
-    *(escape(text) for escape in ESCAPES.values() for text in (V4, V2, QUERY, SIGNIN)),
+    *(escape(text) for escape in ESCAPES.values() for text in (V4, V2, QUERY, SIGNIN, STS)),
     *(write(form) for write in (str, json.dumps) for form in (V4_FORM, V2_FORM)),
     *(json.dumps(json.dumps(form, indent=1)) for form in (V4_FORM, V2_FORM)),
     *(between.join((*SIGNED, f"Signature={SECRET}")) for between in (",", ", ")),
@@ -203,6 +204,21 @@ def test_a_key_that_only_looks_like_a_signature_is_in_the_file(tmp_path: Path, k
     assert event["requestParameters"]["Key"] == key
     assert event["decisions"][0]["resource"] == f"arn:aws:s3:::kept/{key}"
     direct.stop()
+
+
+def test_parameters_that_are_larger_than_cloudtrail_keeps_are_not_logged(direct: Direct) -> None:
+    """CloudTrail User Guide, "CloudTrail record contents": of 100 KB, and else omitted."""
+    for size, logged in ((10, True), (30, False)):
+        entry = {"ContextKeyName": "aws:x", "ContextKeyType": "string"}
+        entries = [{**entry, "ContextKeyValues": ["'" * 4000]} for _ in range(size)]
+        policy = '{"Version": "2012-10-17", "Statement": []}'
+        with pytest.raises(ClientError):  # the same key several times
+            direct.client("iam").simulate_custom_policy(
+                PolicyInputList=[policy], ActionNames=["s3:GetObject"], ContextEntries=entries
+            )
+        event = direct.log.events()[-1]
+        assert event["eventName"] == "SimulateCustomPolicy"
+        assert bool(event["requestParameters"]) == logged
 
 
 @pytest.mark.parametrize("secret", ["wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI/K7 MDENG", "wJalr=XU"])

@@ -51,7 +51,8 @@ def _trust(judge: Judge, view: View, text: str) -> str:
     lookups.check_quota("AssumeRolePolicySize", size(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
-    kept = json.dumps(policies.normalized(json.loads(text)), separators=(",", ":"))
+    normalized = policies.normalized(json.loads(text))
+    kept = json.dumps(normalized, separators=(",", ":"), ensure_ascii=False)
     return policies.with_ids(kept, judge.seen(view))
 
 

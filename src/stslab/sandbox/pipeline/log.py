@@ -26,12 +26,14 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
+_MOST_PARAMETERS = 100_000  # in bytes, as in CloudTrail
 _SIGN = r"(?:%(?:25)*|u00)"  # begins a sign that is escaped, in a URL or in JSON
-_QUOTE = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}"  # or a space
+_QUOTE = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}+"  # or a space
+_NAMES = r"(?:Signature|(?:Security|Session|Signin|WebIdentity)Token|(?:access|id)_token)"
 _SHOWN = re.compile(  # in a URL, a header or a form that a client gives for something else
     rf"(?i)(?=[X?&;,'\"\\%u])"  # only to be quick
     rf"((?:X-Amz-(?:Signature|(?:Security|S3session)-Token)|\"Signature(?=\":)"
-    rf"|(?:[?&;,']|\\\"|{_SIGN}(?:2[267C]|3[BF])){_QUOTE}(?:Signature|(?:Security|Signin)Token))"
+    rf"|(?:[?&;,']|\\\"|{_SIGN}(?:2[267C]|3[BF])){_QUOTE}{_NAMES})"
     rf"(?:\":\"|{_QUOTE}\\*(?:[=:]|{_SIGN}3[AD]){_QUOTE}))"
     r"(?:[^&\"\\]|\\+(?:/|u00[0-9A-F]{2}))+"
 )
@@ -85,7 +87,9 @@ class DecisionLog:
         if self._path is None:
             return
         text = json.dumps(event, separators=(",", ":"))
-        line = _SHOWN.sub(rf"\1{HIDDEN}", text).encode() + b"\n"
+        if "signature" in (folded := text.lower()) or "token" in folded:  # only to be quick
+            text = _SHOWN.sub(rf"\1{HIDDEN}", text)
+        line = text.encode() + b"\n"
         if self._file is not None and self._size + len(line) > MAX_FILE:
             os.close(self._file)
             self._path.replace(self._path.with_name(f"{NAME}.1"))
@@ -99,6 +103,8 @@ class DecisionLog:
 def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[str, object]:
     api, http = received.api, received.http
     caller, via = (api.caller, api.via) if api else (received.caller, ())
+    params = _short(redact(api.params)) if api else {}
+    large = len(http.body) > _MOST_PARAMETERS // 6 and len(json.dumps(params)) > _MOST_PARAMETERS
     event: dict[str, object] = {
         # "CloudTrail record contents for management, data, and network activity events" (2026).
         "eventVersion": "1.11",
@@ -111,7 +117,7 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         "sourceIPAddress": via[-1] if via else http.source_ip or "AWS Internal",
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(caller, via) if caller else _claimed(http),
-        "requestParameters": _short(redact(api.params)) if api else {},
+        "requestParameters": {} if large else params,
         "requestID": received.request_id,
         "recipientAccountId": api.account if api else "",
     }

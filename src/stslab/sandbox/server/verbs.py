@@ -90,7 +90,8 @@ def _mfa_code(account: Holder, request: ControlRequest) -> Reply:
     if device is None:
         there = f"These exist: {', '.join(devices)}." if devices else ""
         raise SandboxError(f"There is no virtual MFA device {serial!r}.", there)
-    here = mfa.step_of(view.now()) + device.drift - (device.drift > 0)  # set again, it stays
+    # A device shows two codes to be synchronised, and the second one is ahead of its clock.
+    here = mfa.step_of(view.now()) + device.drift - (device.drift > 0)
     step = max(here, device.last_step + 1, *(one + 1 for one in device.used))
     return {"codes": [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]}
 

@@ -196,6 +196,18 @@ def test_a_stack_has_the_earlier_outputs_while_it_is_worked_on(lab: Harness) -> 
     assert lab.outputs() == outputs != {}
 
 
+def test_outputs_that_an_earlier_version_kept_in_another_order_are_no_change(lab: Harness) -> None:
+    template = f"{ROLE}  Another: {{Value: b}}\n"
+    lab.deploy(template)
+    with lab.state.transaction() as tx:
+        stack = lab.stack("demo")
+        tx.put(replace(stack, outputs=stack.outputs[::-1]))
+    refused = lab.refusal(
+        "UpdateStack", StackName="demo", TemplateBody=template, Capabilities=["CAPABILITY_IAM"]
+    )
+    assert refused.message == "No updates are to be performed."
+
+
 def test_a_stack_has_outputs_while_it_is_cleaned_up_and_deleted(lab: Harness) -> None:
     """AWS's answers in radkawar/stackd, testdata/aws/cloudformation/cleanup.json (of 2026)."""
     stack_id = lab.deploy(ROLE)

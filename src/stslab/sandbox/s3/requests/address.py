@@ -96,18 +96,19 @@ def operation(http: HttpRequest, where: Address, exists: Exists = bool) -> str:
         raise invalid_argument(message, "ResourceType", subresources[0])
     form = http.header("Content-Type").lower().startswith("multipart/form-data")
     what = f"{http.method} {where.level} {'form' if form else asked}".strip()
-    no_bucket = fault("NoSuchBucket", BucketName=where.bucket)
+    no_bucket = functools.partial(fault, "NoSuchBucket", BucketName=where.bucket)
     absent = what in _TABLES["later"] and not exists(where.bucket)
     says = _TABLES["versions"].get(f"{http.method} {asked}", "version") if asked else ""
     if says and where.level == BUCKET and "versionId" in query and asked != "partNumber":
-        raise no_bucket if absent else invalid_argument(SAYS[says], "versionId", query["versionId"])
+        misplaced = invalid_argument(SAYS[says], "versionId", query["versionId"])
+        raise no_bucket() if absent else misplaced
     if query.get("website"):
         raise invalid_argument(SAYS["website"], "website", query["website"])
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(set(subresources), query, http):
             return candidate.name
     if absent:
-        raise no_bucket
+        raise no_bucket()
     if refusal := _TABLES["refusals"].get(what):
         raise fault(**refusal)
     named = kinds.get(f"{where.level} {asked}") or kinds.get(asked, where.level)
