@@ -51,8 +51,7 @@ def _trust(judge: Judge, view: View, text: str) -> str:
     lookups.check_quota("AssumeRolePolicySize", size(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
-    normalized = policies.normalized(json.loads(text))
-    kept = json.dumps(normalized, separators=(",", ":"), ensure_ascii=False)
+    kept = json.dumps(policies.normalized(json.loads(text)), separators=(",", ":"))
     return policies.with_ids(kept, judge.seen(view))
 
 

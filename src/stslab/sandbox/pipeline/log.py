@@ -26,7 +26,7 @@ MAX_FILE = 8 * 2**20
 MOST_POLICIES = 2**16
 _LONGEST = 4096
 _MOST_ITEMS = 50
-_MOST_PARAMETERS = 100_000  # in bytes, as in CloudTrail
+_MOST_PARAMETERS = 100_000  # in bytes; CloudTrail omits more
 _SIGN = r"(?:%(?:25)*|u00)"  # begins a sign that is escaped, in a URL or in JSON
 _QUOTE = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}+"  # or a space
 _NAMES = r"(?:Signature|(?:Security|Session|Signin|WebIdentity)Token|(?:access|id)_token)"
@@ -103,8 +103,10 @@ class DecisionLog:
 def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[str, object]:
     api, http = received.api, received.http
     caller, via = (api.caller, api.via) if api else (received.caller, ())
-    params = _short(redact(api.params)) if api else {}
-    large = len(http.body) > _MOST_PARAMETERS // 6 and len(json.dumps(params)) > _MOST_PARAMETERS
+    params = _short(redact(api.params), _MOST_ITEMS) if api else {}
+    long = len(http.body) > _MOST_PARAMETERS // 6  # a byte takes six in JSON at most
+    if api and long and len(json.dumps(params)) > _MOST_PARAMETERS:
+        params = _short(redact(api.params), 1)
     event: dict[str, object] = {
         # "CloudTrail record contents for management, data, and network activity events" (2026).
         "eventVersion": "1.11",
@@ -117,7 +119,7 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         "sourceIPAddress": via[-1] if via else http.source_ip or "AWS Internal",
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(caller, via) if caller else _claimed(http),
-        "requestParameters": {} if large else params,
+        "requestParameters": params,
         "requestID": received.request_id,
         "recipientAccountId": api.account if api else "",
     }
@@ -126,12 +128,12 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
     return event
 
 
-def _short(value: object) -> object:
-    """``value`` for JSON, with long texts and lists cut short."""
+def _short(value: object, items: int) -> object:
+    """``value`` for JSON, with long texts cut short, and lists to so many items."""
     if isinstance(value, dict):
-        return {str(key): _short(inner) for key, inner in value.items()}
+        return {str(key): _short(inner, items) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_short(inner) for inner in value[:_MOST_ITEMS]]
+        return [_short(inner, items) for inner in value[:items]]
     if value is None or isinstance(value, bool | int | float):
         return value
     text = f"({len(value)} bytes)" if isinstance(value, bytes) else str(value)
