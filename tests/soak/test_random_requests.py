@@ -196,7 +196,7 @@ def test_no_request_makes_the_account_fail(
         code, status, answer = _asked(client, operation, sender)
         told[f"{status}"] += 1
         sent += 1
-        if status >= 500 and code != "NotImplemented":
+        if status >= 500 and code not in ("NotImplemented", "501"):  # an answer to HEAD has no code
             bad.append(f"{status} {code}: {service}.{operation}")
         if "Credentials" in answer and len(clients["s3"]) < 9:
             keys = Keys.of(answer["Credentials"])
