@@ -9,10 +9,19 @@ from msgspec.structs import replace
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.sandbox.api import faults, model
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, request_tags, resource_tags
-from stslab.sandbox.iam import account, entities, mfa, policies, providers, roles, simulation, users
-from stslab.sandbox.iam.aws_policies import ACCOUNT, OWNER
-from stslab.sandbox.iam.lookups import KINDS, Entity, find, own_arn
-from stslab.sandbox.iam.lookups import account as record_of
+from stslab.sandbox.iam import (
+    account,
+    aws_policies,
+    entities,
+    lookups,
+    mfa,
+    policies,
+    providers,
+    roles,
+    simulation,
+    users,
+)
+from stslab.sandbox.iam.lookups import Entity
 from stslab.sandbox.state.identities import AccessKey, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
@@ -67,7 +76,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
 def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
     """What it allows users: IAM User Guide, "Setting an account password policy for IAM users"."""
     applies = request.operation in _TABLES["own password"] and request.caller.user_name
-    rules = record_of(view, request.account).password_policy if applies else None
+    rules = lookups.account(view, request.account).password_policy if applies else None
     if rules is None or not rules.may_change:
         return None
     statement = {
@@ -92,7 +101,7 @@ def _further_needs(view: View, request: ApiRequest, need: Need) -> Needs:
         renamed = f"{start}{path}{name}"
         return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
     if request.operation == "AddRoleToInstanceProfile":
-        role = find(view, Role, request.account, request.params["RoleName"])
+        role = lookups.find(view, Role, request.account, request.params["RoleName"])
         if role is not None:
             instances = f"arn:aws:ec2:*:{role.account}:instance/*"
             need = model.pass_role(view, role.account, role.arn, "ec2.amazonaws.com", instances)
@@ -119,7 +128,7 @@ def _target(view: View, request: ApiRequest) -> Target:
     for type_name, (record, row) in _TYPES.items():
         names = [str(name) for name in map(request.params.get, (row.parameter, row.called)) if name]
         if type_name in types and names:
-            entity = cast("Entity | None", find(view, record, request.account, names[0]))
+            entity = cast("Entity | None", lookups.find(view, record, request.account, names[0]))
             return _named_target(request, type_name, entity, names[0])
     return _default_target(view, request, types)
 
@@ -145,7 +154,7 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
         return Target(f"arn:aws:iam::{request.account}:user/*")
     if "user" not in types:
         return Target("*", "*")
-    user = find(view, User, request.account, caller.user_name)
+    user = lookups.find(view, User, request.account, caller.user_name)
     own = user if user is not None and user.unique_id == caller.user_id else None
     null = "null" if request.operation in _TABLES["own keys"] else ""  # AWS's text begins so
     shown = f"user {null}{caller.principal.arn.rpartition('/')[2]}"
@@ -158,18 +167,18 @@ def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
     tags = model.tags_in(params.get("Tags")) if new else entity.tags if entity else {}
     named = catalogue.resource_types(f"iam:{request.operation}") & {"user", "role"}
     keys = resource_tags(tags, *(["iam"] if named else []))
-    if entity is not None and entity.account == OWNER:
-        keys["aws:ResourceAccount"] = ACCOUNT
+    if entity is not None and entity.account == aws_policies.OWNER:
+        keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
     if isinstance(entity, User | Role) and entity.boundary:
         keys["iam:PermissionsBoundary"] = entity.boundary
     for name, key in _TABLES["keys"].items():
         if params.get(name):
-            keys[key] = own_arn(view, request, params[name])
+            keys[key] = lookups.own_arn(view, request, params[name])
     return keys | request_tags(params)
 
 
 # Resource type -> the class of its records, and how requests name one.
-_TYPES = {kind.type or record.table: (record, kind) for record, kind in KINDS.items()}
+_TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.KINDS.items()}
 _LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
 _LISTS["ListServerCertificates"] = "server-certificate"
 _RENAMES = {

@@ -28,13 +28,14 @@ _LONGEST = 4096
 _MOST_ITEMS = 50
 _MOST_PARAMETERS = 100_000  # in bytes; CloudTrail omits more
 _SIGN = r"(?:%(?:25)*|u00)"  # begins a sign that is escaped, in a URL or in JSON
-_QUOTE = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}+"  # or a space
+# What may be between a name and its value, and around it:
+_BETWEEN = rf"(?:[\s']|\\(?:\\\\)*\"|\\*{_SIGN}(?:2[027]|5C)){{0,9}}+"
 _NAMES = r"(?:Signature|(?:Security|Session|Signin|WebIdentity)Token|(?:access|id)_token)"
-_SHOWN = re.compile(  # in a URL, a header or a form that a client gives for something else
+_SECRET = re.compile(  # in a URL, a header or a form that a client gives for something else
     rf"(?i)(?=[X?&;,'\"\\%u])"  # only to be quick
     rf"((?:X-Amz-(?:Signature|(?:Security|S3session)-Token)|\"Signature(?=\":)"
-    rf"|(?:[?&;,']|\\\"|{_SIGN}(?:2[267C]|3[BF])){_QUOTE}{_NAMES})"
-    rf"(?:\":\"|{_QUOTE}\\*(?:[=:]|{_SIGN}3[AD]){_QUOTE}))"
+    rf"|(?:[?&;,']|\\\"|{_SIGN}(?:2[267C]|3[BF])){_BETWEEN}{_NAMES})"
+    rf"(?:\":\"|{_BETWEEN}\\*(?:[=:]|{_SIGN}3[AD]){_BETWEEN}))"
     r"(?:[^&\"\\]|\\+(?:/|u00[0-9A-F]{2}))+"
 )
 _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
@@ -88,7 +89,7 @@ class DecisionLog:
             return
         text = json.dumps(event, separators=(",", ":"))
         if "signature" in (folded := text.lower()) or "token" in folded:  # only to be quick
-            text = _SHOWN.sub(rf"\1{HIDDEN}", text)
+            text = _SECRET.sub(rf"\1{HIDDEN}", text)
         line = text.encode() + b"\n"
         if self._file is not None and self._size + len(line) > MAX_FILE:
             os.close(self._file)

@@ -81,7 +81,8 @@ def _check_checksums(headers: Headers, body: bytes) -> None:
 def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
     """Verify a body against the digests in its checked headers, and ``sha256``.
 
-    The MD5 of a copy, which has no body, is not the body's. An object's is told in hexadecimal.
+    The MD5 of a copy, which has no body, is not the body's. That of an object or a new bucket is
+    told in hexadecimal.
     """
     body, arguments, is_put = request.body, dict(request.query), request.method == "PUT"
     if sha256 and (found := ALGORITHMS["sha256"](body).hex()) != sha256.lower():
@@ -91,8 +92,8 @@ def verify(request: HttpRequest, headers: Headers, sha256: str) -> None:
         raise fault("XAmzContentSHA256Mismatch", extra=extra)
     md5 = _md5(headers) if body or "x-amz-copy-source" not in headers else b""
     if md5 and md5 != (actual := ALGORITHMS["md5"](body)):
-        of_object = is_put and not any(re.match("(?!x-)[a-z]", name) for name in arguments)
-        shown = md5.hex() if of_object else headers["content-md5"]
+        in_hex = is_put and not any(re.match("(?!x-)[a-z]", name) for name in arguments)
+        shown = md5.hex() if in_hex else headers["content-md5"]
         ours = base64.b64encode(actual).decode()
         raise fault("BadDigest", SAYS["MD5"], CalculatedDigest=ours, ExpectedDigest=shown)
     for algorithm in sent(headers) if is_put or "uploadId" not in arguments else ():

@@ -33,12 +33,19 @@ class Handler(Protocol):
     def delete(self, work: Work) -> None: ...
 
 
-_IDENTITIES = (iam.AccessKey, iam.Group, iam.InstanceProfile, iam.ManagedPolicy, iam.Role, iam.User)
 _HANDLERS: Mapping[str, Handler] = {
     "AWS::CDK::Metadata": iam.Connection(lambda _: (), lambda _: str(uuid.uuid4())),
-    **{f"AWS::IAM::{kind.__name__}": kind() for kind in _IDENTITIES},
-    **{f"AWS::IAM::{owner}Policy": iam.INLINE_POLICY for owner in ("", "Group", "Role", "User")},
+    "AWS::IAM::AccessKey": iam.AccessKey(),
+    "AWS::IAM::Group": iam.Group(),
+    "AWS::IAM::GroupPolicy": iam.INLINE_POLICY,
+    "AWS::IAM::InstanceProfile": iam.InstanceProfile(),
+    "AWS::IAM::ManagedPolicy": iam.ManagedPolicy(),
     "AWS::IAM::OIDCProvider": iam.OidcProvider(),
+    "AWS::IAM::Policy": iam.INLINE_POLICY,
+    "AWS::IAM::Role": iam.Role(),
+    "AWS::IAM::RolePolicy": iam.INLINE_POLICY,
+    "AWS::IAM::User": iam.User(),
+    "AWS::IAM::UserPolicy": iam.INLINE_POLICY,
     "AWS::IAM::UserToGroupAddition": iam.MEMBERSHIP,
     "AWS::S3::Bucket": s3.Bucket(),
     "AWS::S3::BucketPolicy": s3.BucketPolicy(),

@@ -51,10 +51,10 @@ def compare(
         physical_id, kept = resource.physical_id, resource.deletion_policy != "Delete"
         policy = {"PhysicalResourceId": physical_id, "PolicyAction": "Retain" if kept else "Delete"}
         listed.append(_change("Remove", resource, **policy))
-    outputs = sorted(wanted.outputs(comparison.lookup), key=str)
+    outputs = sorted(wanted.outputs(comparison.lookup), key=str)  # their order is no change
+    before = sorted(wanted.stack.outputs, key=str)
     # As in AWS, sorted, and a BucketPolicy is before its Bucket.
     listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
-    before = sorted(wanted.stack.outputs, key=str)  # their order is no change
     described = current and current.template.description != wanted.template.description
     return tuple(listed), bool(listed or described) or outputs != before
 
